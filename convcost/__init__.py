@@ -1,0 +1,43 @@
+"""What a convolutional architecture costs: parameters, multiply-accumulates, memory.
+
+    >>> import convcost
+    >>> graph = convcost.load("mobilenet_v1", width=0.5)
+    >>> convcost.analyze(graph).totals.macs
+    149503680
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Analysis", "Builder", "ConvcostError", "Graph", "SpecError", "__version__", "analyze", "load"]
+
+if TYPE_CHECKING:
+    from convcost.analysis.cost import Analysis, analyze
+    from convcost.errors import ConvcostError, SpecError
+    from convcost.frontends.load import load
+    from convcost.graph import Builder, Graph
+
+_HOMES = {
+    "Analysis": "convcost.analysis.cost",
+    "Builder": "convcost.graph",
+    "ConvcostError": "convcost.errors",
+    "Graph": "convcost.graph",
+    "SpecError": "convcost.errors",
+    "analyze": "convcost.analysis.cost",
+    "load": "convcost.frontends.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used, so that `import convcost` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'convcost' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

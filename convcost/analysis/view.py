@@ -1,0 +1,154 @@
+"""Views of an analysis: its layers folded, grouped, sorted and cut. The rows of a view always add up to the totals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from convcost.analysis.cost import Analysis, Cost, LayerCost
+from convcost.arith import Shape
+from convcost.errors import ConvcostError, nearest_hint
+from convcost.graph import Node, Scope
+from convcost.metrics import METRICS, metric
+from convcost.record import Record
+
+__all__ = ["GROUPINGS", "Row", "View", "view"]
+
+SORTABLE = (*METRICS, "name")
+
+
+class Row(Record):
+    """One line of a view: a layer, or several together. `layers` says how many."""
+
+    name: str
+    op: str
+    cost: Cost
+    layers: int
+    what: str = ""
+    block: str | None = None
+    output_shape: Shape | None = None
+
+
+class View(Record):
+    """Rows of an analysis, in the order asked for."""
+
+    analysis: Analysis
+    rows: tuple[Row, ...]
+
+
+def view(
+    analysis: Analysis,
+    *,
+    depth: int | None = None,
+    group_by: str | None = None,
+    sort: str | None = None,
+    top: int | None = None,
+) -> View:
+    """The analysis as rows.
+
+    `depth` folds everything below that many levels of names into one row (None: every layer is a row); `group_by` adds up by
+    `op`, `block` or `name-prefix` instead; `sort` orders by a metric, largest first, or by `name`; `top` keeps so many
+    rows, and adds up the others in a last one.
+
+    Raises:
+        ConvcostError: a value is out of range or unknown.
+    """
+    if depth is not None and depth < 1:
+        raise ConvcostError(f"depth is {depth}; it must be at least 1")
+    if top is not None and top < 1:
+        raise ConvcostError(f"top is {top}; it must be at least 1")
+    rows = _grouped(analysis, group_by) if group_by else _folded(analysis, depth)
+    if sort is not None:
+        rows = _sorted(rows, sort)
+    if top is not None and top < len(rows):
+        rest = rows[top:]
+        name = f"{len(rest)} other rows" if len(rest) > 1 else "1 other row"
+        rows = [*rows[:top], Row(name=name, op="", cost=_sum(rest), layers=sum(row.layers for row in rest))]
+    return View(analysis=analysis, rows=tuple(rows))
+
+
+def _sum(rows: Iterable[Row]) -> Cost:
+    return Cost.sum([row.cost for row in rows])
+
+
+def _gathered(layers: Iterable[LayerCost], key: Callable[[Node], str]) -> dict[str, list[LayerCost]]:
+    groups: dict[str, list[LayerCost]] = {}
+    for layer in layers:
+        groups.setdefault(key(layer.node), []).append(layer)
+    return groups
+
+
+def _folded(analysis: Analysis, depth: int | None) -> list[Row]:
+    def prefix(node: Node) -> str:
+        return node.name if depth is None else ".".join(node.name.split(".", depth)[:depth])
+
+    return [_row(name, layers) for name, layers in _gathered(analysis.layers, prefix).items()]
+
+
+def _row(name: str, layers: list[LayerCost]) -> Row:
+    """The row of a layer, or of the scope of that name."""
+    last = layers[-1].node
+    cost = layers[0].cost if len(layers) == 1 else Cost.sum([layer.cost for layer in layers])
+    if last.name == name:
+        return Row(
+            name=name,
+            op=last.op.word,
+            what=last.op.describe(),
+            block=last.block,
+            output_shape=last.shape,
+            cost=cost,
+            layers=1,
+        )
+    scope = _scope_named(last, name)
+    return Row(
+        name=name,
+        op=scope.kind,
+        what=scope.detail,
+        block=scope.kind if scope.role == "block" else None,
+        output_shape=last.shape,
+        cost=cost,
+        layers=len(layers),
+    )
+
+
+def _scope_named(node: Node, name: str) -> Scope:
+    scope = node.scope
+    while scope is not None and scope.path != name:
+        scope = scope.parent
+    assert scope is not None, f"{node.name} lies in no scope {name}"
+    return scope
+
+
+OUTSIDE = "(outside blocks)"
+
+
+def _name_prefix(node: Node) -> str:
+    """The name up to its first dot or underscore."""
+    return re.split(r"[._]", node.name, maxsplit=1)[0]
+
+
+GROUPINGS: dict[str, Callable[[Node], str]] = {
+    "op": lambda node: node.op.word,
+    "block": lambda node: node.block or OUTSIDE,
+    "name-prefix": _name_prefix,
+}
+
+
+def _grouped(analysis: Analysis, by: str) -> list[Row]:
+    if by not in GROUPINGS:
+        raise ConvcostError(f'cannot group by "{by}"; it must be {", ".join(GROUPINGS)}{nearest_hint(by, GROUPINGS)}')
+    groups = _gathered(analysis.layers, GROUPINGS[by])
+    return [
+        Row(name=name, op="", what=f"{len(layers)} layers", cost=Cost.sum([x.cost for x in layers]), layers=len(layers))
+        for name, layers in groups.items()
+    ]
+
+
+def _sorted(rows: list[Row], by: str) -> list[Row]:
+    if by == "name":
+        return sorted(rows, key=lambda row: row.name)
+    if by not in METRICS or by == "peak_activation_bytes":
+        known = [key for key in SORTABLE if key != "peak_activation_bytes"]
+        raise ConvcostError(f'cannot sort by "{by}"; it must be {", ".join(known)}{nearest_hint(by, known)}')
+    key = metric(by).key
+    return sorted(rows, key=lambda row: getattr(row.cost, key) or 0, reverse=True)

@@ -1,0 +1,106 @@
+"""Arithmetic on sizes: the only place that tells an integer from a symbol.
+
+A size is a Python int, a numpy object array of ints, or a symbolic expression. Formulas use `+ - *`,
+`prod`, `exact_div`, `floor_div` and `ceil_div` alone, so that one formula serves all three. How a symbolic type divides
+is registered by the module that knows the type (`analysis/symbolic.py`); nothing here imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import reduce, singledispatch
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Size: TypeAlias = Any
+    """An int, an object array or a symbolic expression: whatever supports `+`, `-`, `*` and `//`."""
+    Shape: TypeAlias = tuple[Size, ...]
+    """Axis sizes, ordered `(*leading, channels, *spatial)`."""
+else:
+    Size = Any
+    Shape = tuple
+
+__all__ = ["Shape", "Size", "ceil_div", "exact_div", "floor_div", "is_int", "joint_size", "largest", "prod"]
+
+
+def is_int(size: object) -> bool:
+    """Whether a size is a concrete integer, of which checks may speak (a bool is not)."""
+    return type(size) is int
+
+
+def prod(sizes: Iterable[Size]) -> Size:
+    """The product of the sizes; 1 for none."""
+    result: Size = 1
+    for size in sizes:
+        result = result * size
+    return result
+
+
+def exact_div(size: Size, divisor: Size) -> Size:
+    """`size / divisor` where the divisor is known to divide: on symbols no floor is left behind.
+
+    Raises:
+        ArithmeticError: two concrete integers, and the divisor leaves a remainder.
+    """
+    if type(size) is int and type(divisor) is int:
+        quotient, remainder = divmod(size, divisor)
+        if remainder:
+            raise ArithmeticError(f"{divisor} does not divide {size}")
+        return quotient
+    return _division_for(size, divisor).exact(size, divisor)
+
+
+def floor_div(size: Size, divisor: Size) -> Size:
+    """`floor(size / divisor)`; on symbols, floors of floors are flattened."""
+    if type(size) is int and type(divisor) is int:
+        return size // divisor
+    return _division_for(size, divisor).floor(size, divisor)
+
+
+def ceil_div(size: Size, divisor: Size) -> Size:
+    """`ceil(size / divisor)`, written as the floor of integers that it is."""
+    return floor_div(size + divisor - 1, divisor)
+
+
+def largest(sizes: list[Size]) -> Size:
+    """The largest of the sizes (at least one), by the rule of their type."""
+    return division(next((size for size in sizes if not is_int(size)), 0)).largest(sizes)
+
+
+def joint_size(first: Size, second: Size) -> Size:
+    """The size of an axis on which two operands meet: an axis of size 1 stretches to the other."""
+    return second if is_int(first) and first == 1 else first
+
+
+def _largest(sizes: list[Size]) -> Size:
+    """The maximum, element by element of object arrays."""
+    return reduce(lambda first, second: first + (second - first) * (second > first), sizes)
+
+
+class Division:
+    """How a type of sizes divides and compares. The default leaves division to the type's own `//` (object arrays)."""
+
+    def __init__(
+        self,
+        exact: Callable[[Size, Size], Size] = lambda size, divisor: size // divisor,
+        floor: Callable[[Size, Size], Size] = lambda size, divisor: size // divisor,
+        largest: Callable[[list[Size]], Size] = _largest,
+    ) -> None:
+        self.exact = exact
+        self.floor = floor
+        self.largest = largest
+
+
+_BY_OPERATOR = Division()
+
+
+@singledispatch
+def division(size: object) -> Division:
+    """The division rules of the size's type; a symbolic type registers its own."""
+    return _BY_OPERATOR
+
+
+def _division_for(size: Size, divisor: Size) -> Division:
+    return division(divisor if is_int(size) else size)

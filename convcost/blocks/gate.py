@@ -1,0 +1,57 @@
+"""Squeeze-and-excite, and SqueezeNet's fire module."""
+
+from convcost.blocks.parts import ActivationName, conv_unit, whole_part
+from convcost.graph import Builder, Value
+from convcost.ops import block
+from convcost.ops.kinds import Count
+
+
+@block("squeeze_excite", family="attention")
+def squeeze_excite(
+    b: Builder,
+    x: Value,
+    *,
+    reduction: Count = 16,
+    squeeze_channels: Count = None,
+    activation: ActivationName = "relu",
+    gate: ActivationName = "sigmoid",
+) -> Value:
+    """Squeeze-and-excite: a gate a channel, computed from the channels' means.
+
+    y = x gate(W2 act(W1 mean(x) + b1) + b2)
+
+    Shapes: (channels, *size) -> the same.
+    Fields: squeeze_channels is channels / reduction unless given.
+    Parameters: 2 channels squeeze weights, channels + squeeze biases.
+    MACs: 2 channels squeeze, at one position.
+    Constraints: reduction divides the channels unless squeeze_channels is given.
+    Source: Hu et al. 2018, arXiv:1709.01507.
+    """
+    squeeze = whole_part("reduction", x.channels, reduction) if squeeze_channels is None else squeeze_channels
+    weight = b.global_avg_pool(x, name="pool")
+    weight = conv_unit(b, weight, "squeeze", activation=activation, out_channels=squeeze, kernel_size=1)
+    weight = conv_unit(b, weight, "excite", activation=gate, out_channels=x.channels, kernel_size=1)
+    return b.multiply(x, weight, name="scale")
+
+
+@block("fire", family="convolution")
+def fire(
+    b: Builder,
+    x: Value,
+    *,
+    squeeze: Count,
+    expand1x1: Count,
+    expand3x3: Count,
+    activation: ActivationName = "relu",
+) -> Value:
+    """Fire module: 1x1 down to squeeze channels, then 1x1 and 3x3 side by side, one behind the other.
+
+    Shapes: (in_channels, *size) -> (expand1x1 + expand3x3, *size).
+    Parameters: squeeze (in_channels + 1) + expand1x1 (squeeze + 1) + expand3x3 (9 squeeze + 1) in 2-D, biases included.
+    MACs: in_channels squeeze + squeeze expand1x1 + 9 squeeze expand3x3 a position in 2-D.
+    Source: Iandola et al. 2016 (SqueezeNet), arXiv:1602.07360.
+    """
+    x = conv_unit(b, x, "squeeze", activation=activation, out_channels=squeeze, kernel_size=1)
+    left = conv_unit(b, x, "expand1x1", activation=activation, out_channels=expand1x1, kernel_size=1)
+    right = conv_unit(b, x, "expand3x3", activation=activation, out_channels=expand3x3, kernel_size=3, padding=1)
+    return b.concat(left, right, name="concat")

@@ -1,0 +1,173 @@
+"""Residual blocks: basic, bottleneck and inverted."""
+
+from convcost.blocks.parts import ActivationName, NormName, conv_unit, same_padding, whole_part
+from convcost.errors import FieldError
+from convcost.graph import Builder, Value
+from convcost.ops import block
+from convcost.ops.kinds import Count, Flag, PerAxis, PositiveNumber, as_whole, is_symbolic, show
+
+
+def shortcut(b: Builder, x: Value, out_channels: Count, stride: PerAxis, norm: str) -> Value:
+    """The way around a residual block: the identity, or a strided 1x1 convolution where the shape changes."""
+    if x.channels == out_channels and all(step == 1 for step in stride):
+        return x
+    return conv_unit(b, x, "shortcut", norm=norm, out_channels=out_channels, kernel_size=1, stride=stride)
+
+
+def add_and_activate(b: Builder, x: Value, around: Value, activation: str) -> Value:
+    """The end of a residual block: the sum of both ways, activated."""
+    x = b.add(x, around, name="add")
+    return x if activation == "none" else b.apply(activation, x, name="add_act")
+
+
+@block("basic_block", family="residual")
+def basic_block(
+    b: Builder,
+    x: Value,
+    *,
+    out_channels: Count,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    norm: NormName = "batch_norm",
+    activation: ActivationName = "relu",
+) -> Value:
+    """Basic residual block: two 3x3 convolutions beside a shortcut.
+
+    y = act(x' + conv2(act(conv1(x)))), x' the input, or a strided 1x1 convolution of it where the shape changes.
+
+    Shapes: (in_channels, *size) -> (out_channels, *out), out = floor((size - 1) / stride) + 1.
+    Parameters: 9 out_channels (in_channels + out_channels) weights in 2-D, in_channels out_channels more for the
+        shortcut's convolution; norms, or biases where there is no norm.
+    MACs: those weights an output position.
+    Source: He et al. 2016 (ResNet), arXiv:1512.03385, figure 5 left; as torchvision's BasicBlock.
+    """
+    kernel = (3,) * len(stride)
+    out = conv_unit(
+        b,
+        x,
+        "conv1",
+        norm=norm,
+        activation=activation,
+        out_channels=out_channels,
+        kernel_size=kernel,
+        stride=stride,
+        padding=same_padding(kernel, dilation),
+        dilation=dilation,
+    )
+    out = conv_unit(
+        b,
+        out,
+        "conv2",
+        norm=norm,
+        out_channels=out_channels,
+        kernel_size=kernel,
+        padding=same_padding(kernel, dilation),
+        dilation=dilation,
+    )
+    return add_and_activate(b, out, shortcut(b, x, out_channels, stride, norm), activation)
+
+
+@block("bottleneck_block", family="residual")
+def bottleneck_block(
+    b: Builder,
+    x: Value,
+    *,
+    out_channels: Count,
+    hidden_channels: Count = None,
+    kernel_size: PerAxis = 3,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    groups: Count = 1,
+    stride_first: Flag = False,
+    norm: NormName = "batch_norm",
+    activation: ActivationName = "relu",
+) -> Value:
+    """Bottleneck residual block: 1x1 down to hidden_channels, 3x3, 1x1 up to out_channels, beside a shortcut.
+
+    Shapes: (in_channels, *size) -> (out_channels, *out), out = floor((size - 1) / stride) + 1.
+    Fields: hidden_channels is out_channels / 4 unless given; groups of the 3x3 make it a ResNeXt block;
+        stride_first puts the stride on the first 1x1 (ResNet v1) and not on the 3x3 (v1.5, as torchvision).
+    Parameters: in_channels hidden + 9 hidden^2 / groups + hidden out_channels weights in 2-D, in_channels out_channels
+        more for the shortcut's convolution; norms, or biases where there is no norm.
+    MACs: with the stride on the 3x3, the first 1x1 runs at the input's size.
+    Source: He et al. 2016 (ResNet), arXiv:1512.03385, figure 5 right; Xie et al. 2017 (ResNeXt), arXiv:1611.05431.
+    """
+    hidden = whole_part("the reduction", out_channels, 4) if hidden_channels is None else hidden_channels
+    ones = (1,) * len(stride)
+    out = conv_unit(
+        b,
+        x,
+        "reduce",
+        norm=norm,
+        activation=activation,
+        out_channels=hidden,
+        kernel_size=1,
+        stride=stride if stride_first else ones,
+    )
+    out = conv_unit(
+        b,
+        out,
+        "conv",
+        norm=norm,
+        activation=activation,
+        out_channels=hidden,
+        kernel_size=kernel_size,
+        stride=ones if stride_first else stride,
+        padding=same_padding(kernel_size, dilation),
+        dilation=dilation,
+        groups=groups,
+    )
+    out = conv_unit(b, out, "expand", norm=norm, out_channels=out_channels, kernel_size=1)
+    return add_and_activate(b, out, shortcut(b, x, out_channels, stride, norm), activation)
+
+
+@block("inverted_residual", family="residual")
+def inverted_residual(
+    b: Builder,
+    x: Value,
+    *,
+    out_channels: Count,
+    kernel_size: PerAxis = 3,
+    stride: PerAxis = 1,
+    expand_ratio: PositiveNumber = 6,
+    norm: NormName = "batch_norm",
+    activation: ActivationName = "relu6",
+) -> Value:
+    """Inverted residual: 1x1 up to in_channels expand_ratio, depthwise, 1x1 down to out_channels without activation.
+
+    The input is added where the stride is 1 and the channels agree; with expand_ratio 1 the first 1x1 falls away.
+
+    Shapes: (in_channels, *size) -> (out_channels, *out), out = floor((size - 1) / stride) + 1 for odd kernels.
+    Parameters: hidden (in_channels + prod(kernel_size) + out_channels) weights, hidden = in_channels expand_ratio; norms,
+        or biases where there is no norm.
+    MACs: in_channels hidden a position of the input, hidden (prod(kernel_size) + out_channels) a position of the output.
+    Constraints: in_channels expand_ratio is whole.
+    Source: Sandler et al. 2018 (MobileNet v2), arXiv:1801.04381, table 1.
+    """
+    hidden = x.channels * expand_ratio
+    if not is_symbolic(hidden):
+        whole = as_whole(hidden)
+        if whole is None:
+            raise FieldError(
+                f"expand_ratio (={show(expand_ratio)}) times the channels (={x.channels}) must be whole", "expand_ratio"
+            )
+        hidden = whole
+    out = x
+    if expand_ratio != 1:
+        out = conv_unit(b, out, "expand", norm=norm, activation=activation, out_channels=hidden, kernel_size=1)
+    out = conv_unit(
+        b,
+        out,
+        "depthwise",
+        norm=norm,
+        activation=activation,
+        out_channels=hidden,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=same_padding(kernel_size, (1,) * len(kernel_size)),
+        groups=hidden,
+    )
+    out = conv_unit(b, out, "project", norm=norm, out_channels=out_channels, kernel_size=1)
+    if x.channels == out_channels and all(step == 1 for step in stride):
+        out = b.add(out, x, name="add")
+    return out

@@ -1,0 +1,72 @@
+"""The application: finds the command, and turns what goes wrong into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from convcost import __version__
+from convcost.errors import ConvcostError
+
+__all__ = ["app", "main"]
+
+COMMANDS = {
+    "analyze": "what a network costs: parameters, MACs, memory, layer by layer",
+    "explain": "what an operator or block is: definition, shapes, cost, constraints, source",
+    "ops": "the catalogue: every operator and block by family",
+    "schema": "the JSON Schema of specs, for editors",
+}
+"""Each command and its one line of help; the command itself is in the module of its name."""
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are imported when they are named: `--help` and `analyze` load nothing that they do not use."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"convcost.cli.{cmd_name}")
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        function = getattr(module, cmd_name)
+        single.command(name=cmd_name, help=function.__doc__, short_help=COMMANDS[cmd_name])(function)
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"convcost {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def convcost(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """What a convolutional architecture costs: parameters, multiply-accumulates, memory."""
+
+
+def main() -> NoReturn:
+    """Run the command line, and exit."""
+    try:
+        app()
+    except ConvcostError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)

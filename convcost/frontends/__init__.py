@@ -1,0 +1,1 @@
+"""Front ends: what a network can be read from."""

@@ -1,0 +1,385 @@
+"""From layers as written to nodes: evaluates expressions, wires, repeats, and reports every mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from convcost.arith import is_int
+from convcost.errors import FieldError, GraphError, LimitError, nearest_hint
+from convcost.frontends.expression import ExpressionError, evaluate
+from convcost.frontends.layers import Layer, LayerList
+from convcost.frontends.yaml_reader import Located, Mapping, Scalar, Sequence
+from convcost.graph import Builder, Value
+from convcost.ops import BLOCKS, OPERATORS, Operator
+from convcost.ops.base import unknown_field
+from convcost.ops.kinds import Kind, Rank, as_whole, kind_of, show
+
+__all__ = ["LIMIT", "Assembly", "OwnBlock", "is_word"]
+
+LIMIT = 250_000
+"""The most layers that a spec may expand to."""
+
+
+class OwnBlock:
+    """A block defined in the file: arguments with their defaults (None: required), and layers."""
+
+    def __init__(self, name: str, place: Located, arguments: dict[str, tuple[Scalar, Located]], body: Located | None) -> None:
+        self.name = name
+        self.place = place
+        self.arguments = arguments
+        self.body = body
+        self.layers = LayerList()
+
+
+class Frame:
+    """The names that `from` can see: those of this list, then those around it, up to the block."""
+
+    def __init__(self, layers: LayerList, outer: Frame | None, values: dict[str, Value | None]) -> None:
+        self.layers = layers
+        self.outer = outer
+        self.values = values
+
+    def find(self, name: str) -> tuple[bool, Value | None]:
+        """Whether the name is known here, and its value (None where a mistake hides it)."""
+        if name in self.values:
+            return True, self.values[name]
+        return self.outer.find(name) if self.outer else (False, None)
+
+    def names(self) -> list[str]:
+        """Every name that can be seen."""
+        return [*self.values, *(self.outer.names() if self.outer else [])]
+
+
+def all_kinds() -> Iterable[Kind]:
+    for cls in OPERATORS.values():
+        yield from map(kind_of, cls.field_annotations.values())
+    for block in BLOCKS.values():
+        yield from map(kind_of, block.arguments.values())
+
+
+def is_word(text: str) -> bool:
+    """Whether some field takes this word literally (relu, same, bilinear, ...)."""
+    return any(text in kind.words for kind in all_kinds())
+
+
+class Assembly:
+    """Adds the layers of a spec to a builder. A value is None where a mistake hides its shape."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        own_blocks: dict[str, OwnBlock],
+        variables: dict[str, Any],
+        report: Callable[[Located, str], None],
+    ) -> None:
+        self.builder = builder
+        self.own_blocks = own_blocks
+        self.variables = variables
+        self._report = report
+        self._reported: set[tuple[int, int, str]] = set()
+        self._calls: list[tuple[str, Located]] = []
+        self._sizes: dict[str, int] = {}
+
+    def report(self, place: Located, message: str) -> None:
+        """Report a mistake once, with the block in which it stands and where that is used."""
+        key = (place.line, place.column, message)
+        if key not in self._reported:
+            self._reported.add(key)
+            where = "".join(f" (block {name}, used on line {use.line})" for name, use in self._calls[-1:])
+            self._report(place, message + where)
+
+    def assemble(self, layers: LayerList, inputs: dict[str, Value | None]) -> None:
+        """Add all layers, unless they would be too many."""
+        if self.count(layers, ()) > LIMIT:
+            return
+        outer = Frame(LayerList(), None, inputs)
+        first = next(iter(inputs.values())) if len(inputs) == 1 else None
+        if len(inputs) > 1 and layers.layers and layers.layers[0].sources is None:
+            names = ", ".join(inputs)
+            self.report(layers.layers[0].place, f"{layers.layers[0].label}: say with from which input it reads: {names}")
+        try:
+            self.add_list(layers, first, self.variables, outer)
+        except LimitError as error:
+            self._report(layers.layers[0].place, str(error))
+
+    def count(self, layers: LayerList, using: tuple[str, ...]) -> int:
+        """At least so many nodes will the layers make; reports the first layer that makes too many."""
+        total = 0
+        for layer in layers.layers:
+            size = 1
+            if layer.branches is not None:
+                size = sum(self.count(branch, using) for branch in layer.branches) + (layer.word != "sequence")
+            elif layer.word in self.own_blocks:
+                size = self.count_block(layer, using)
+            times = 1 if layer.repeat is None else self.known_repeat(layer)
+            if size <= LIMIT < size * times + total:
+                number = f"{size * times + total:,}" if size * times + total < 10**30 else "more than 10^30"
+                self.report(layer.place, f"{layer.label}: the network grows to {number} layers here; the limit is {LIMIT:,}")
+            total += size * times
+        return total
+
+    def count_block(self, layer: Layer, using: tuple[str, ...]) -> int:
+        name = layer.word
+        if name in using:
+            chain = " -> ".join((*using[using.index(name) :], name))
+            self.report(layer.place, f"{layer.label}: a block cannot use itself: {chain}")
+            return LIMIT + 1
+        if name not in self._sizes:
+            self._sizes[name] = self.count(self.own_blocks[name].layers, (*using, name))
+        return self._sizes[name]
+
+    def known_repeat(self, layer: Layer) -> int:
+        """The number of repetitions where variables give it, else 0: a lower bound."""
+        value = layer.repeat.value if isinstance(layer.repeat, Scalar) else None
+        try:
+            value = evaluate(value, self.variables) if isinstance(value, str) else value
+        except ExpressionError:
+            return 0
+        return max(0, as_whole(value) or 0)
+
+    def add_list(self, layers: LayerList, x: Value | None, names: dict[str, Any], outer: Frame) -> Value | None:
+        """Add layers one behind the other; the last one's value."""
+        frame = Frame(layers, outer, {})
+        automatic = layers.automatic_names()
+        if automatic:
+            self.builder.reserve(automatic)
+        for index, layer in enumerate(layers.layers):
+            sources = self.find_sources(layer, index, frame)
+            x = self.add_repeated(layer, (x,) if sources is None else sources, names, frame)
+            if layer.name is not None:
+                frame.values[layer.name] = x
+        return x
+
+    def find_sources(self, layer: Layer, index: int, frame: Frame) -> tuple[Value | None, ...] | None:
+        """The values that `from` names, or None where there is no `from`."""
+        if layer.sources is None:
+            return None
+        found = []
+        for source in layer.sources:
+            known, value = frame.find(source.value)
+            if not known:
+                self.report(source, f"{layer.label}: {self.why_unknown(source.value, layer, index, frame)}")
+            found.append(value)
+        return tuple(found)
+
+    def why_unknown(self, name: str, layer: Layer, index: int, frame: Frame) -> str:
+        if name == layer.name:
+            return f'from names the layer itself: a cycle, "{name}" -> "{name}"'
+        position = frame.layers.positions.get(name)
+        if position is None or position < index:
+            return f'from names no layer above it: "{name[:60]}"{nearest_hint(name[:60], frame.names())}'
+        line = frame.layers.layers[position].place.line
+        chain = path_back(frame.layers, position, index)
+        if chain is None:
+            return f'from names "{name}", which stands below it on line {line}; move that layer up'
+        return f'from makes a cycle: {" -> ".join((layer.label, *reversed(chain)))} -> {layer.label}; read a layer above'
+
+    def add_repeated(self, layer: Layer, xs: tuple[Value | None, ...], names: dict[str, Any], frame: Frame) -> Value | None:
+        if layer.repeat is None:
+            return self.add_layer(layer, layer.name, xs, names, frame)
+        times = self.read_repeat(layer, names)
+        if times is None:
+            return None
+        x = xs[0]
+        before = len(self._reported)
+        try:
+            with self.builder.scope(layer.name, layer.word, "repeat", f"x {times}"):
+                for number in range(times):
+                    x = self.add_layer(layer, str(number), (x,), names, frame)
+                    if len(self._reported) > before:
+                        return x
+        except GraphError as error:
+            if isinstance(error, LimitError):
+                raise
+            self.report(layer.place, f"{layer.label}: {error}")
+            return None
+        return x
+
+    def read_repeat(self, layer: Layer, names: dict[str, Any]) -> int | None:
+        assert layer.repeat is not None
+        try:
+            value = self.value_of(layer.repeat, names)
+        except ExpressionError as error:
+            self.report(layer.repeat, f"{layer.label}: repeat: {error}")
+            return None
+        times = int(value) if isinstance(value, bool) and isinstance(layer.repeat.value, str) else as_whole(value)
+        if times is None or not 0 <= times <= LIMIT:
+            rule = f"it must be a whole number from 0 to {LIMIT:,}"
+            self.report(layer.repeat, f"{layer.label}: repeat is {show(value)}; {rule}")
+            return None
+        return times
+
+    def add_layer(
+        self, layer: Layer, name: str | None, xs: tuple[Value | None, ...], names: dict[str, Any], frame: Frame
+    ) -> Value | None:
+        try:
+            if layer.branches is not None:
+                return self.add_branches(layer, name, xs[0], names, frame)
+            if layer.word in self.own_blocks:
+                return self.add_own_block(layer, name, xs[0], names)
+            return self.add_registered(layer, name, xs, names)
+        except LimitError:
+            raise
+        except (GraphError, FieldError) as error:
+            self.report(layer.place, f"{layer.label}: {error}")
+            return None
+
+    def add_branches(
+        self, layer: Layer, name: str | None, x: Value | None, names: dict[str, Any], frame: Frame
+    ) -> Value | None:
+        assert layer.branches is not None
+        role = "sequence" if layer.word == "sequence" else "join"
+        with self.builder.scope(name, layer.word, role, "" if role == "sequence" else f"{len(layer.branches)} branches"):
+            ends = [self.add_list(branch, x, names, frame) for branch in layer.branches]
+            if role == "sequence":
+                return ends[0] if ends else x
+            if not ends or any(end is None for end in ends):
+                return None
+            return self.add_operator(layer, layer.word, tuple(ends), {})
+
+    def add_own_block(self, layer: Layer, name: str | None, x: Value | None, names: dict[str, Any]) -> Value | None:
+        block = self.own_blocks[layer.word]
+        arguments = self.read_arguments(layer, block, names)
+        if arguments is None or x is None or any(used == block.name for used, _ in self._calls):
+            return None
+        inner = {**self.variables, **arguments, "in_channels": x.channels}
+        detail = " ".join(f"{word} {show(value)}" for word, value in arguments.items() if word != "out_channels")
+        with self.builder.scope(name, block.name, detail=detail.replace('"', "")):
+            self._calls.append((block.name, layer.place))
+            try:
+                return self.add_list(block.layers, x, inner, Frame(LayerList(), None, {"input": x}))
+            finally:
+                self._calls.pop()
+
+    def read_arguments(self, layer: Layer, block: OwnBlock, names: dict[str, Any]) -> dict[str, Any] | None:
+        """The arguments of a block defined in the file, or None after a mistake."""
+        good = True
+        for word, (key, _) in layer.fields.items():
+            if word not in block.arguments:
+                takes = f"takes {', '.join(block.arguments)}" if block.arguments else "takes no arguments"
+                hint = nearest_hint(word[:60], block.arguments)
+                self.report(key, f'{layer.label}: unknown argument "{word[:60]}"; {block.name} {takes}{hint}')
+                good = False
+        arguments: dict[str, Any] = {}
+        for word, (_, default) in block.arguments.items():
+            given = layer.fields.get(word)
+            place = given[1] if given else default
+            if isinstance(place, Scalar) and place.value is None:
+                self.report(given[1] if given else layer.place, f"{layer.label}: the required argument {word} is missing")
+                good = False
+                continue
+            try:
+                arguments[word] = self.value_of(place, names if given else {**self.variables, **arguments})
+            except ExpressionError as error:
+                self.report(place, f"{layer.label}: {word}: {error}")
+                good = False
+        return arguments if good else None
+
+    def add_registered(
+        self, layer: Layer, name: str | None, xs: tuple[Value | None, ...], names: dict[str, Any]
+    ) -> Value | None:
+        """Add an operator or block of the registry, with its fields."""
+        cls = OPERATORS.get(layer.word)
+        kinds = cls.field_annotations if cls else BLOCKS[layer.word].arguments
+        defaults = cls.field_defaults if cls else BLOCKS[layer.word].defaults
+        if cls is not None and cls.many_inputs and len(xs) < 2:
+            return None  # reported already
+        rank = len(xs[0].shape) - 1 if xs[0] is not None and 2 <= len(xs[0].shape) <= 4 else None
+        fields = self.read_fields(layer, kinds, defaults, rank, names)
+        if fields is None or any(x is None for x in xs):
+            return None
+        return self.add_operator(layer, name, tuple(x for x in xs if x is not None), fields)
+
+    def read_fields(
+        self, layer: Layer, kinds: dict[str, Any], defaults: dict[str, Any], rank: int | None, names: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """The fields, evaluated and held to their kinds, or None after a mistake; every mistake is reported."""
+        fields: dict[str, Any] = {}
+        good = True
+        for word, (key, place) in layer.fields.items():
+            if word not in kinds or isinstance(kind_of(kinds[word]), Rank):
+                self.report(key, f"{layer.label}: {unknown_field(layer.word, kinds, word[:60])}")
+                good = False
+                continue
+            kind = kind_of(kinds[word])
+            try:
+                value = self.value_of(place, names, kind)
+                fields[word] = kind.parse(word, value, rank)
+            except ExpressionError as error:
+                self.report(place, f"{layer.label}: {word}: {error}")
+                good = False
+            except FieldError as error:
+                self.report(place, f"{layer.label}: {error}")
+                good = False
+        for word, annotation in kinds.items():
+            kind = kind_of(annotation)
+            if word not in layer.fields and word not in defaults and not isinstance(kind, Rank) and not kind.derived:
+                self.report(layer.place, f"{layer.label}: the required field {word} is missing; it must be {kind.rule}")
+                good = False
+        return fields if good else None
+
+    def add_operator(self, layer: Layer, name: str | None, xs: tuple[Value, ...], fields: dict[str, Any]) -> Value | None:
+        try:
+            return self.builder.apply(layer.word, *xs, name=name, **fields)
+        except LimitError:
+            raise
+        except (GraphError, FieldError) as error:
+            message = str(error).removeprefix(f'{layer.word} "{name}": ').removeprefix(f"{layer.word}: ")
+            field = getattr(error, "field", None) or message.split(" ", 1)[0]
+            place = layer.fields[field][1] if field in layer.fields else layer.place
+            self.report(place, f"{layer.label}: {message}")
+            return recovered(layer.word, xs, fields)
+
+    def value_of(self, place: Located, names: dict[str, Any], kind: Kind | None = None) -> Any:
+        """What a value of the file says: strings are expressions, unless some field takes them as words.
+
+        Raises:
+            ExpressionError: an expression cannot be read or evaluated.
+        """
+        if isinstance(place, Sequence):
+            return [self.value_of(item, names, kind) for item in place.items]
+        if isinstance(place, Mapping):
+            return {}
+        assert isinstance(place, Scalar)
+        text = place.value
+        if not isinstance(text, str):
+            return text
+        if kind is not None and (text in kind.words or not kind.takes_expressions):
+            return text
+        if text not in names and (is_word(text) if kind is None else kind.words and text.isidentifier()):
+            return text
+        return evaluate(text, names)
+
+
+def recovered(word: str, xs: tuple[Value, ...], fields: dict[str, Any]) -> Value | None:
+    """The value with which reading goes on after a mistake: the shape, where the formula gives one all the same."""
+    cls: type[Operator] | None = OPERATORS.get(word)
+    if cls is None:
+        return None
+    shapes = tuple(x.shape for x in xs)
+    try:
+        shape = cls.bind(fields, shapes).out_shape(shapes)
+    except (GraphError, FieldError, ValueError, ArithmeticError):
+        return None
+    good = all(not is_int(size) or size >= 1 for size in shape)
+    return Value(position=xs[0].position, shape=shape) if good else None
+
+
+def path_back(layers: LayerList, start: int, goal: int) -> list[str] | None:
+    """The labels on the way from the layer `start` back to the layer `goal`, or None where there is none."""
+    waiting: list[tuple[int, list[str]]] = [(start, [])]
+    seen = set()
+    while waiting:
+        position, chain = waiting.pop()
+        if position in seen or position < 0:
+            continue
+        seen.add(position)
+        layer = layers.layers[position]
+        if position == goal:
+            return chain
+        chain = [*chain, layer.label]
+        sources = [source.value for source in layer.sources or ()]
+        before = [layers.positions[name] for name in sources if name in layers.positions] if sources else [position - 1]
+        waiting.extend((other, chain) for other in before)
+    return None

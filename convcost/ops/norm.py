@@ -1,0 +1,147 @@
+"""Normalisation: batch, group and layer norm, and AlexNet's response normalisation."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from convcost.arith import Shape, Size, is_int, prod
+from convcost.ops.base import Inputs, Operator, operator, show_shape
+from convcost.ops.kinds import Count, Flag, FullShape, InputChannels, SpatialRank
+
+NO_MACS = "normalisation scales each element; no weight is shared over a window"
+
+
+class Norm(Operator):
+    """What the normalisations share: the output has the input's shape."""
+
+    free = {"macs": NO_MACS}
+
+    def out_shape(self, inputs: Inputs) -> Shape:
+        (shape,) = inputs
+        return shape
+
+
+@operator("batch_norm", family="normalisation")
+class BatchNorm(Norm):
+    """Batch normalisation, at inference: each channel is scaled and shifted by stored statistics.
+
+    y = (x - mean) / sqrt(var + eps) gamma + beta, which folds into one multiplication and one addition.
+
+    Shapes: (channels, *) -> the same, with 0 to 3 spatial axes.
+    Parameters: 2 channels (gamma, beta) where affine.
+    Buffers: running mean and variance, 2 channels, and the counter of batches, 1.
+    MACs: none (a multiplication by a stored scale; often folded into the convolution before it).
+    Elementwise: 2 an element.
+    Source: Ioffe and Szegedy 2015, arXiv:1502.03167; as torch.nn.BatchNorm2d.
+    """
+
+    affine: Flag = True
+    track_running_stats: Flag = True
+    num_features: InputChannels
+    rank: SpatialRank
+
+    def params(self) -> Size:
+        return 2 * self.num_features if self.affine else 0
+
+    def buffers(self) -> Size:
+        return 2 * self.num_features + 1 if self.track_running_stats else 0
+
+    def elementwise(self, inputs: Inputs, output: Shape) -> Size:
+        return 2 * prod(output)
+
+
+@operator("group_norm", family="normalisation")
+class GroupNorm(Norm):
+    """Group normalisation: channels are normalised in groups, by the statistics of the sample.
+
+    Shapes: (channels, *) -> the same.
+    Parameters: 2 channels (gamma, beta) where affine.
+    MACs: none.
+    Elementwise: 5 an element (sum; subtract, square, sum; scale), and 2 more where affine.
+    Constraints: num_groups divides the channels.
+    Source: Wu and He 2018, arXiv:1803.08494; as torch.nn.GroupNorm.
+    """
+
+    num_groups: Count
+    affine: Flag = True
+    num_channels: InputChannels
+
+    def params(self) -> Size:
+        return 2 * self.num_channels if self.affine else 0
+
+    def elementwise(self, inputs: Inputs, output: Shape) -> Size:
+        return (7 if self.affine else 5) * prod(output)
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        if is_int(self.num_channels) and is_int(self.num_groups) and self.num_channels % self.num_groups:
+            yield f"num_groups (={self.num_groups}) must divide the input's channels (={self.num_channels})"
+
+    def describe(self) -> str:
+        return f"{self.num_groups} groups"
+
+
+@operator("layer_norm", family="normalisation")
+class LayerNorm(Norm):
+    """Layer normalisation over the last axes, by the statistics of the sample.
+
+    Shapes: (*, *normalized_shape) -> the same; normalized_shape is the whole sample where it is not given.
+    Parameters: prod(normalized_shape) scales, and as many shifts where bias, if elementwise_affine.
+    MACs: none.
+    Elementwise: 5 an element (sum; subtract, square, sum; scale), 1 more for the scale and 1 for the shift.
+    Constraints: normalized_shape is the end of the input's shape.
+    Source: Ba et al. 2016, arXiv:1607.06450; as torch.nn.LayerNorm.
+    """
+
+    normalized_shape: FullShape = None
+    elementwise_affine: Flag = True
+    bias: Flag = True
+
+    @classmethod
+    def complete(cls, fields: dict[str, Any], shape: Shape, rank: int) -> None:
+        if fields["normalized_shape"] is None:
+            fields["normalized_shape"] = shape[len(shape) - rank - 1 :]
+
+    @property
+    def shifts(self) -> bool:
+        """Whether there are shifts beside the scales."""
+        return self.elementwise_affine and self.bias
+
+    def params(self) -> Size:
+        scales = prod(self.normalized_shape) if self.elementwise_affine else 0
+        return scales + (prod(self.normalized_shape) if self.shifts else 0)
+
+    def elementwise(self, inputs: Inputs, output: Shape) -> Size:
+        return (5 + (1 if self.elementwise_affine else 0) + (1 if self.shifts else 0)) * prod(output)
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        ending = inputs[0][max(0, len(inputs[0]) - len(self.normalized_shape)) :]
+        if all(map(is_int, (*ending, *self.normalized_shape))) and ending != self.normalized_shape:
+            yield (
+                f"normalized_shape (={show_shape(self.normalized_shape)}) must be the end of the input's shape"
+                f" ({show_shape(inputs[0])})"
+            )
+
+    def describe(self) -> str:
+        return f"over {show_shape(self.normalized_shape)}"
+
+
+@operator("local_response_norm", family="normalisation")
+class LocalResponseNorm(Norm):
+    """Local response normalisation: each element is divided by the energy of `size` neighbouring channels.
+
+    y[c] = x[c] / (k + alpha / size sum over neighbours of x[c']^2)^beta
+
+    Shapes: (channels, *) -> the same.
+    Parameters: none. MACs: none.
+    Elementwise: size + 5 an element (square; size - 1 additions; scale, add, power, divide; the mean's division).
+    Source: Krizhevsky et al. 2012 (AlexNet), section 3.3; as torch.nn.LocalResponseNorm.
+    """
+
+    free = {"params": "its constants are fixed", "macs": NO_MACS}
+
+    size: Count
+
+    def elementwise(self, inputs: Inputs, output: Shape) -> Size:
+        return (self.size + 5) * prod(output)
+
+    def describe(self) -> str:
+        return f"{self.size} channels"

@@ -1,0 +1,192 @@
+"""An analysis as a table: which columns there are, and what the lines around it say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from convcost.analysis.cost import Analysis
+from convcost.analysis.view import Row, View
+from convcost.errors import ConvcostError, nearest_hint
+from convcost.ops.base import show_shape
+from convcost.record import Record
+from convcost.report.table import Cell, Column, Table, number
+
+__all__ = ["COLUMNS", "DEFAULT_COLUMNS", "analysis_table", "choose_columns", "size_text"]
+
+CellOf = Callable[[Row, Analysis], Cell]
+
+
+class ReportColumn(Record):
+    """A column and how a row fills it."""
+
+    column: Column
+    cell: CellOf
+
+
+def _text(value: Any) -> Cell:
+    return Cell(value=value, text="" if value is None else str(value))
+
+
+def _shape(row: Row, analysis: Analysis) -> Cell:
+    return _text(None if row.output_shape is None else show_shape(row.output_shape))
+
+
+def _metric(key: str) -> CellOf:
+    def cell(row: Row, analysis: Analysis) -> Cell:
+        value = getattr(row.cost, key)
+        return Cell(value=value, text=number(value))
+
+    return cell
+
+
+def _share(key: str) -> CellOf:
+    def cell(row: Row, analysis: Analysis) -> Cell:
+        part, whole = getattr(row.cost, key), getattr(analysis.totals, key)
+        if not isinstance(part, int) or not isinstance(whole, int):
+            return _text(None)
+        share = part / whole if whole else 0.0
+        return Cell(value=round(share, 6), text=f"{100 * share:.1f}%", share=share)
+
+    return cell
+
+
+def _intensity(row: Row, analysis: Analysis) -> Cell:
+    value = row.cost.arithmetic_intensity
+    return Cell(value=None if value is None else round(value, 4), text="-" if value is None else f"{value:.1f}")
+
+
+def _columns() -> dict[str, ReportColumn]:
+    texts: tuple[tuple[str, str, CellOf], ...] = (
+        ("name", "name", lambda row, _: _text(row.name)),
+        ("op", "operator", lambda row, _: _text(row.op)),
+        ("block", "block", lambda row, _: _text(row.block)),
+        ("what", "what it is", lambda row, _: _text(row.what)),
+        ("output", "output", _shape),
+    )
+    numbers: tuple[tuple[str, str, CellOf], ...] = (
+        ("layers", "layers", lambda row, _: _text(row.layers)),
+        ("params", "params", _metric("params")),
+        ("params_share", "of params", _share("params")),
+        ("weights", "weights", _metric("weights")),
+        ("buffers", "buffers", _metric("buffers")),
+        ("macs", "MACs", _metric("macs")),
+        ("macs_share", "of MACs", _share("macs")),
+        ("flops", "FLOPs", _metric("flops")),
+        ("activations", "activations", _metric("activations")),
+        ("bytes_moved", "bytes moved", _metric("bytes_moved")),
+        ("weight_bytes", "weight bytes", _metric("weight_bytes")),
+        ("arithmetic_intensity", "FLOPs/B", _intensity),
+    )
+    found = {key: ReportColumn(column=Column(key=key, title=title, right=False), cell=cell) for key, title, cell in texts}
+    for key, title, cell in numbers:
+        found[key] = ReportColumn(column=Column(key=key, title=title), cell=cell)
+    return found
+
+
+COLUMNS = _columns()
+DEFAULT_COLUMNS = (
+    "name",
+    "op",
+    "what",
+    "output",
+    "params",
+    "params_share",
+    "macs",
+    "macs_share",
+    "activations",
+    "bytes_moved",
+    "arithmetic_intensity",
+)
+
+
+def choose_columns(names: str | None) -> tuple[str, ...]:
+    """The columns of a comma-separated list; the default ones for None.
+
+    Raises:
+        ConvcostError: a column is unknown.
+    """
+    if names is None:
+        return DEFAULT_COLUMNS
+    chosen = tuple(name.strip() for name in names.split(",") if name.strip())
+    for name in chosen:
+        if name not in COLUMNS:
+            raise ConvcostError(f'unknown column "{name}"; known are {", ".join(COLUMNS)}{nearest_hint(name, COLUMNS)}')
+    if not chosen:
+        raise ConvcostError(f"no column is left to show; known are {', '.join(COLUMNS)}")
+    return chosen
+
+
+def analysis_table(view: View, columns: tuple[str, ...] = DEFAULT_COLUMNS, hint: str = "") -> Table:
+    """The table of a view."""
+    analysis = view.analysis
+    total = Row(name="total", op="", cost=analysis.totals, layers=len(analysis.layers))
+    chosen = [COLUMNS[name] for name in columns]
+    return Table(
+        columns=tuple(report.column for report in chosen),
+        rows=tuple(tuple(report.cell(row, analysis) for report in chosen) for row in view.rows),
+        total=tuple(_total_cell(report, total, analysis) for report in chosen),
+        head=_head(analysis),
+        notes=_notes(analysis, hint),
+    )
+
+
+def _total_cell(report: ReportColumn, total: Row, analysis: Analysis) -> Cell:
+    cell = report.cell(total, analysis)
+    if report.column.key.endswith("_share"):
+        return _text(None)
+    if analysis.complete or report.column.key in ("name", "layers") or not cell.text:
+        return cell
+    return cell.replace(text=f">= {cell.text}")
+
+
+def _head(analysis: Analysis) -> tuple[str, ...]:
+    graph = analysis.graph
+    inputs = ", ".join(f"{node.name} {show_shape(node.shape)}" for node in graph.inputs)
+    settings = ", ".join(f"{name} {_plain(value)}" for name, value in graph.variables.items())
+    title = f"{graph.name or 'network'}: {inputs}" + (f" ({settings})" if settings else "")
+    return (title, graph.source) if graph.source else (title,)
+
+
+def _plain(value: Any) -> str:
+    """A variable's value in decimals."""
+    return f"{float(value):g}" if hasattr(value, "denominator") and value.denominator != 1 else str(value)
+
+
+def _notes(analysis: Analysis, hint: str) -> tuple[str, ...]:
+    totals = analysis.totals
+    bound = "" if analysis.complete else ">= "
+    at = f" at {analysis.peak.node.name}" if analysis.peak.node else ""
+    convention = analysis.convention
+    batch = f"batch {analysis.batch}, {analysis.dtype}, {convention['mode']}"
+    notes = [
+        f"parameters {bound}{number(totals.params)} ({number(totals.weights)} weights), in {bound}{_bytes(totals.weight_bytes)}",
+        f"MACs {bound}{number(totals.macs)}, FLOPs {bound}{number(totals.flops)}",
+        f"peak activation memory {bound}{_bytes(totals.peak_activation_bytes)}{at}",
+        *_unsupported_notes(analysis),
+        f"Convention: MACs are {convention['macs']}; FLOPs = {convention['flops']}; {batch}.",
+    ]
+    return (*notes, hint) if hint else tuple(notes)
+
+
+def _unsupported_notes(analysis: Analysis) -> list[str]:
+    if analysis.complete:
+        return []
+    names = ", ".join(f"{node.name} ({node.op.describe()})" for node in analysis.unsupported)
+    return [f"Not in the cost model, so every total is a lower bound: {names}"]
+
+
+def size_text(size: Any) -> str:
+    """Bytes in the unit that suits them, such as 16.1 MiB."""
+    if not isinstance(size, int):
+        return str(size)
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= scale:
+            return f"{size / scale:.2f} {unit}"
+    return f"{size} B"
+
+
+def _bytes(size: Any) -> str:
+    return f"{number(size)} B ({size_text(size)})" if isinstance(size, int) and size >= 1024 else f"{number(size)} B"
+
+
