@@ -1,26 +1,28 @@
 """What a convolutional architecture costs: parameters, multiply-accumulates, memory.
 
-    >>> import convcost
-    >>> graph = convcost.load("mobilenet_v1", width=0.5)
-    >>> convcost.analyze(graph).totals.macs
-    149503680
+>>> import convcost
+>>> graph = convcost.load("mobilenet_v1", width=0.5)
+>>> convcost.analyze(graph).totals.macs
+149503680
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from convcost.version import __version__
+
 __all__ = ["Analysis", "Builder", "ConvcostError", "Graph", "SpecError", "__version__", "analyze", "load"]
 
 if TYPE_CHECKING:
-    from convcost.analysis.cost import Analysis, analyze
+    from convcost.analysis.cost import analyze
+    from convcost.analysis.result import Analysis
     from convcost.errors import ConvcostError, SpecError
     from convcost.frontends.load import load
     from convcost.graph import Builder, Graph
 
 _HOMES = {
-    "Analysis": "convcost.analysis.cost",
+    "Analysis": "convcost.analysis.result",
     "Builder": "convcost.graph",
     "ConvcostError": "convcost.errors",
     "Graph": "convcost.graph",

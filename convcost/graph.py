@@ -1,7 +1,7 @@
 """The graph: an immutable list of nodes in the order of execution, and the builder, the one way to make it.
 
-A node is a primitive operator on the outputs of earlier nodes. Blocks leave a trace as scopes: `block3.pointwise` lies in
-the scope `block3`, whose kind is the block's name, and reports fold nodes by them.
+A node is a primitive operator on the outputs of earlier nodes. Blocks leave a trace as scopes: `block3.pointwise` lies
+in the scope `block3`, whose kind is the block's name, and reports fold nodes by them.
 """
 
 from __future__ import annotations

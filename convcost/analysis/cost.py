@@ -2,90 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from convcost.analysis.memory import Peak, peak_activations
+from convcost.analysis.memory import peak_activations
+from convcost.analysis.result import Analysis, Cost, LayerCost, Totals
 from convcost.arith import Shape, Size, ceil_div, prod
 from convcost.errors import ConvcostError
 from convcost.graph import Graph, Node
-from convcost.metrics import CONVENTION, dtype_bits
-from convcost.record import Record
+from convcost.metrics import dtype_bits
 
-__all__ = ["Analysis", "Cost", "LayerCost", "Totals", "analyze", "bytes_of"]
-
-
-class Cost(Record):
-    """The additive quantities of a layer, a block or a network; costs add up."""
-
-    params: Size = 0
-    weights: Size = 0
-    buffers: Size = 0
-    macs: Size = 0
-    flops: Size = 0
-    activations: Size = 0
-    bytes_moved: Size = 0
-    weight_bytes: Size = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(**{name: getattr(self, name) + getattr(other, name) for name in Cost.fields})
-
-    @staticmethod
-    def sum(costs: list[Cost]) -> Cost:
-        """The sum of many costs."""
-        return Cost(**{name: sum(getattr(cost, name) for cost in costs) for name in Cost.fields})
-
-    @property
-    def arithmetic_intensity(self) -> float | None:
-        """FLOPs for each byte moved; None where no byte is moved."""
-        return self.flops / self.bytes_moved if self.bytes_moved else None
-
-
-class Totals(Cost):
-    """The cost of a whole network, with the peak of its activation memory."""
-
-    peak_activation_bytes: Size = 0
-
-
-class LayerCost(Record):
-    """A layer and what it costs."""
-
-    node: Node
-    cost: Cost
-
-
-class Analysis(Record):
-    """What a network costs: its layers in the order of execution, and the totals.
-
-    `batch` multiplies activations, MACs, FLOPs and bytes; `dtype` gives the bytes an element.
-    """
-
-    graph: Graph
-    layers: tuple[LayerCost, ...]
-    totals: Totals
-    peak: Peak
-    batch: int
-    dtype: str
-
-    @property
-    def unsupported(self) -> tuple[Node, ...]:
-        """The layers whose cost is unknown: the totals are lower bounds where there are any."""
-        return tuple(layer.node for layer in self.layers if not layer.node.op.supported)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the cost of every layer is known."""
-        return not self.unsupported
-
-    @property
-    def convention(self) -> dict[str, Any]:
-        """What the numbers mean."""
-        return {**CONVENTION, "batch": self.batch, "dtype": self.dtype}
-
-    def to_json(self) -> str:
-        """The analysis as JSON, a layer an object; as `convcost analyze --format json`."""
-        from convcost.report.json import analysis_to_json
-
-        return analysis_to_json(self)
+__all__ = ["analyze", "bytes_of", "layer_cost"]
 
 
 def bytes_of(elements: Size, bits: int) -> Size:

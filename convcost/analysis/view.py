@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
-from convcost.analysis.cost import Analysis, Cost, LayerCost
+from convcost.analysis.result import Analysis, Cost, LayerCost, plain, row_json
 from convcost.arith import Shape
 from convcost.errors import ConvcostError, nearest_hint
 from convcost.graph import Node, Scope
@@ -28,12 +29,21 @@ class Row(Record):
     block: str | None = None
     output_shape: Shape | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """The row as a JSON object."""
+        row = row_json(self.name, self.op, self.block, self.what, self.output_shape, self.layers)
+        return {**row, **plain(self.cost.as_dict())}
+
 
 class View(Record):
     """Rows of an analysis, in the order asked for."""
 
     analysis: Analysis
     rows: tuple[Row, ...]
+
+    def to_json(self) -> str:
+        """The analysis as JSON, with these rows as its layers."""
+        return self.analysis.document([row.as_json() for row in self.rows])
 
 
 def view(
@@ -46,9 +56,9 @@ def view(
 ) -> View:
     """The analysis as rows.
 
-    `depth` folds everything below that many levels of names into one row (None: every layer is a row); `group_by` adds up by
-    `op`, `block` or `name-prefix` instead; `sort` orders by a metric, largest first, or by `name`; `top` keeps so many
-    rows, and adds up the others in a last one.
+    `depth` folds everything below that many levels of names into one row (None: every layer is a row); `group_by`
+    adds up by `op`, `block` or `name-prefix` instead; `sort` orders by a metric, largest first, or by `name`; `top`
+    keeps so many rows, and adds up the others in a last one.
 
     Raises:
         ConvcostError: a value is out of range or unknown.

@@ -138,9 +138,9 @@ def inverted_residual(
     The input is added where the stride is 1 and the channels agree; with expand_ratio 1 the first 1x1 falls away.
 
     Shapes: (in_channels, *size) -> (out_channels, *out), out = floor((size - 1) / stride) + 1 for odd kernels.
-    Parameters: hidden (in_channels + prod(kernel_size) + out_channels) weights, hidden = in_channels expand_ratio; norms,
-        or biases where there is no norm.
-    MACs: in_channels hidden a position of the input, hidden (prod(kernel_size) + out_channels) a position of the output.
+    Parameters: hidden (in_channels + prod(kernel_size) + out_channels) weights, hidden = in_channels expand_ratio;
+        norms, or biases where there is no norm.
+    MACs: in_channels hidden a position of the input, hidden (prod(kernel_size) + out_channels) one of the output.
     Constraints: in_channels expand_ratio is whole.
     Source: Sandler et al. 2018 (MobileNet v2), arXiv:1801.04381, table 1.
     """

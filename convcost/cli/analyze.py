@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Optional
 
 import typer
@@ -16,7 +16,7 @@ from convcost.frontends.load import load_spec
 __all__ = ["analyze"]
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a report is written."""
 
     table = "table"
@@ -25,7 +25,7 @@ class Format(str, Enum):
     markdown = "markdown"
 
 
-class GroupBy(str, Enum):
+class GroupBy(StrEnum):
     """What layers are added up by."""
 
     op = "op"
@@ -34,13 +34,17 @@ class GroupBy(str, Enum):
 
 
 def analyze(
-    target: Annotated[str, typer.Argument(help="A spec: a path, or the bare name of a bundled one.", show_default=False)],
+    target: Annotated[
+        str, typer.Argument(help="A spec: a path, or the bare name of a bundled one.", show_default=False)
+    ],
     set_: Annotated[
         Optional[list[str]], typer.Option("--set", metavar="NAME=VALUE", help="Set a variable of the spec; repeatable.")
     ] = None,
     depth: Annotated[
         Optional[int],
-        typer.Option(help="Levels of names to unfold; 1 shows a block as one row. [default: 1 for table and markdown, all else]"),
+        typer.Option(
+            help="Levels of names to unfold; 1 shows a block as one row. [default: 1 for table and markdown, all else]"
+        ),
     ] = None,
     group_by: Annotated[Optional[GroupBy], typer.Option(help="Add up layers instead of listing them.")] = None,
     sort: Annotated[Optional[str], typer.Option(help="Order by a metric, largest first, or by name.")] = None,
@@ -72,9 +76,7 @@ def _folds_any(shown: View) -> bool:
 
 def _render(shown: View, format_: Format, columns: str | None, hint: str, to_file: bool) -> str:
     if format_ is Format.json:
-        from convcost.report.json import view_to_json
-
-        return view_to_json(shown)
+        return shown.to_json()
     from convcost.report.analysis import analysis_table, choose_columns
 
     table = analysis_table(shown, choose_columns(columns), hint)

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from convcost import __version__
 from convcost.errors import ConvcostError
+from convcost.version import __version__
 
 __all__ = ["app", "main"]
 
@@ -25,7 +25,7 @@ COMMANDS = {
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands are imported when they are named: `--help` and `analyze` load nothing that they do not use."""
+    """A group whose commands are imported when they are named, so that none loads what it does not use."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

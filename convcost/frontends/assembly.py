@@ -24,12 +24,23 @@ LIMIT = 250_000
 class OwnBlock:
     """A block defined in the file: arguments with their defaults (None: required), and layers."""
 
-    def __init__(self, name: str, place: Located, arguments: dict[str, tuple[Scalar, Located]], body: Located | None) -> None:
+    def __init__(
+        self, name: str, place: Located, arguments: dict[str, tuple[Scalar, Located]], body: Located | None
+    ) -> None:
         self.name = name
         self.place = place
         self.arguments = arguments
         self.body = body
         self.layers = LayerList()
+
+    def describe(self, arguments: dict[str, Any]) -> str:
+        """The arguments that differ from their defaults, in a few words."""
+        words = []
+        for name, value in arguments.items():
+            default = self.arguments[name][1]
+            if not isinstance(default, Scalar) or default.value is None or default.value != value:
+                words.append(f"{name} {show(value)}".replace('"', ""))
+        return " ".join(words)
 
 
 class Frame:
@@ -97,7 +108,9 @@ class Assembly:
         first = next(iter(inputs.values())) if len(inputs) == 1 else None
         if len(inputs) > 1 and layers.layers and layers.layers[0].sources is None:
             names = ", ".join(inputs)
-            self.report(layers.layers[0].place, f"{layers.layers[0].label}: say with from which input it reads: {names}")
+            self.report(
+                layers.layers[0].place, f"{layers.layers[0].label}: say with from which input it reads: {names}"
+            )
         try:
             self.add_list(layers, first, self.variables, outer)
         except LimitError as error:
@@ -115,7 +128,9 @@ class Assembly:
             times = 1 if layer.repeat is None else self.known_repeat(layer)
             if size <= LIMIT < size * times + total:
                 number = f"{size * times + total:,}" if size * times + total < 10**30 else "more than 10^30"
-                self.report(layer.place, f"{layer.label}: the network grows to {number} layers here; the limit is {LIMIT:,}")
+                self.report(
+                    layer.place, f"{layer.label}: the network grows to {number} layers here; the limit is {LIMIT:,}"
+                )
             total += size * times
         return total
 
@@ -173,9 +188,13 @@ class Assembly:
         chain = path_back(frame.layers, position, index)
         if chain is None:
             return f'from names "{name}", which stands below it on line {line}; move that layer up'
-        return f'from makes a cycle: {" -> ".join((layer.label, *reversed(chain)))} -> {layer.label}; read a layer above'
+        return (
+            f"from makes a cycle: {' -> '.join((layer.label, *reversed(chain)))} -> {layer.label}; read a layer above"
+        )
 
-    def add_repeated(self, layer: Layer, xs: tuple[Value | None, ...], names: dict[str, Any], frame: Frame) -> Value | None:
+    def add_repeated(
+        self, layer: Layer, xs: tuple[Value | None, ...], names: dict[str, Any], frame: Frame
+    ) -> Value | None:
         if layer.repeat is None:
             return self.add_layer(layer, layer.name, xs, names, frame)
         times = self.read_repeat(layer, names)
@@ -203,7 +222,11 @@ class Assembly:
         except ExpressionError as error:
             self.report(layer.repeat, f"{layer.label}: repeat: {error}")
             return None
-        times = int(value) if isinstance(value, bool) and isinstance(layer.repeat.value, str) else as_whole(value)
+        times = (
+            int(value)
+            if isinstance(value, bool) and isinstance(layer.repeat, Scalar) and isinstance(layer.repeat.value, str)
+            else as_whole(value)
+        )
         if times is None or not 0 <= times <= LIMIT:
             rule = f"it must be a whole number from 0 to {LIMIT:,}"
             self.report(layer.repeat, f"{layer.label}: repeat is {show(value)}; {rule}")
@@ -230,13 +253,16 @@ class Assembly:
     ) -> Value | None:
         assert layer.branches is not None
         role = "sequence" if layer.word == "sequence" else "join"
-        with self.builder.scope(name, layer.word, role, "" if role == "sequence" else f"{len(layer.branches)} branches"):
+        with self.builder.scope(
+            name, layer.word, role, "" if role == "sequence" else f"{len(layer.branches)} branches"
+        ):
             ends = [self.add_list(branch, x, names, frame) for branch in layer.branches]
             if role == "sequence":
                 return ends[0] if ends else x
-            if not ends or any(end is None for end in ends):
+            known = tuple(end for end in ends if end is not None)
+            if not ends or len(known) < len(ends):
                 return None
-            return self.add_operator(layer, layer.word, tuple(ends), {})
+            return self.add_operator(layer, layer.word, known, {})
 
     def add_own_block(self, layer: Layer, name: str | None, x: Value | None, names: dict[str, Any]) -> Value | None:
         block = self.own_blocks[layer.word]
@@ -244,8 +270,7 @@ class Assembly:
         if arguments is None or x is None or any(used == block.name for used, _ in self._calls):
             return None
         inner = {**self.variables, **arguments, "in_channels": x.channels}
-        detail = " ".join(f"{word} {show(value)}" for word, value in arguments.items() if word != "out_channels")
-        with self.builder.scope(name, block.name, detail=detail.replace('"', "")):
+        with self.builder.scope(name, block.name, detail=block.describe(arguments)):
             self._calls.append((block.name, layer.place))
             try:
                 return self.add_list(block.layers, x, inner, Frame(LayerList(), None, {"input": x}))
@@ -266,7 +291,9 @@ class Assembly:
             given = layer.fields.get(word)
             place = given[1] if given else default
             if isinstance(place, Scalar) and place.value is None:
-                self.report(given[1] if given else layer.place, f"{layer.label}: the required argument {word} is missing")
+                self.report(
+                    given[1] if given else layer.place, f"{layer.label}: the required argument {word} is missing"
+                )
                 good = False
                 continue
             try:
@@ -319,7 +346,9 @@ class Assembly:
                 good = False
         return fields if good else None
 
-    def add_operator(self, layer: Layer, name: str | None, xs: tuple[Value, ...], fields: dict[str, Any]) -> Value | None:
+    def add_operator(
+        self, layer: Layer, name: str | None, xs: tuple[Value, ...], fields: dict[str, Any]
+    ) -> Value | None:
         try:
             return self.builder.apply(layer.word, *xs, name=name, **fields)
         except LimitError:

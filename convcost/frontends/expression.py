@@ -1,8 +1,8 @@
 """Arithmetic expressions in specs: `32*width`, `make_divisible(96*width, 8)`, `resolution // 32`.
 
 A small evaluator over Python's syntax tree, never `eval`: it knows numbers, names, arithmetic, comparisons,
-conditionals and a few functions. Numbers are exact (0.1*30 is 3, not 3.0000000000000004), and every value is bounded, so
-that no expression can exhaust the machine.
+conditionals and a few functions. Numbers are exact (0.1*30 is 3, not 3.0000000000000004), and every value is bounded,
+so that no expression can exhaust the machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def number(text: str) -> int | Fraction:
     mantissa, _, exponent = text.lower().partition("e")
     if len(mantissa) > 60 or (exponent and abs(int(exponent)) > 60):
         raise ExpressionError(f"the number {text[:40]} is too large or too fine")
-    return simplest(Fraction(text))
+    value: int | Fraction = simplest(Fraction(text))
+    return value
 
 
 def simplest(value: Any) -> Any:
@@ -169,7 +170,9 @@ def _raw_value(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.UnaryOp(op=op, operand=operand) if type(op) in UNARY:
             return UNARY[type(op)](_value(operand, names))
         case ast.Compare(left=left, ops=ops, comparators=others):
-            return _compare(_value(left, names), [(op, _value(other, names)) for op, other in zip(ops, others, strict=True)])
+            return _compare(
+                _value(left, names), [(op, _value(other, names)) for op, other in zip(ops, others, strict=True)]
+            )
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return _value(body if _value(test, names) else orelse, names)
         case ast.BoolOp(op=op, values=values):

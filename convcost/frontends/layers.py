@@ -56,7 +56,9 @@ class LayerReader:
         self.report = report
         self.own_blocks = own_blocks
 
-    def read_list(self, value: Located | None, place: Located, what: str, taken: dict[str, Layer] | None = None) -> LayerList:
+    def read_list(
+        self, value: Located | None, place: Located, what: str, taken: dict[str, Layer] | None = None
+    ) -> LayerList:
         """The layers of a list; `taken` are the names of the scope around a join's branches."""
         result = LayerList()
         if not isinstance(value, Sequence):
@@ -70,7 +72,9 @@ class LayerReader:
             if layer.name is not None:
                 if layer.name in names:
                     first = names[layer.name].place.line
-                    self.report(layer.place, f'{layer.label}: the name is taken, first on line {first}; names must differ')
+                    self.report(
+                        layer.place, f"{layer.label}: the name is taken, first on line {first}; names must differ"
+                    )
                     layer.name = None
                 else:
                     names[layer.name] = layer
@@ -86,7 +90,9 @@ class LayerReader:
                 return None
             return self._finish(Layer(item.value, item), None) if self._knows(item.value, item) else None
         if not isinstance(item, Mapping):
-            self.report(item, "a layer must be a word or a mapping; to put layers side by side use add, concat or multiply")
+            self.report(
+                item, "a layer must be a word or a mapping; to put layers side by side use add, concat or multiply"
+            )
             return None
         words = [(key, value) for name, (key, value) in item.entries.items() if name not in LAYER_KEYS]
         if len(words) != 1:
@@ -110,7 +116,9 @@ class LayerReader:
         elif not empty:
             self.report(value or layer.place, f"{layer.label}: its fields must be a mapping, such as {{field: value}}")
         if layer.sources is not None and len(layer.sources) > 1 and layer.word not in JOINS:
-            self.report(layer.sources[1], f"{layer.label}: it takes one input; several are joined by {', '.join(JOINS)}")
+            self.report(
+                layer.sources[1], f"{layer.label}: it takes one input; several are joined by {', '.join(JOINS)}"
+            )
             layer.sources = layer.sources[:1]
         return layer
 
@@ -142,7 +150,9 @@ class LayerReader:
             return
         name = value.value if isinstance(value, Scalar) else None
         if isinstance(value, Scalar) and value.plain and str(name).lower() in YAML_1_1_BOOLEANS:
-            self.report(value, f'{layer.word}: the name {name} is a boolean in YAML 1.1; write "{name}" or another name')
+            self.report(
+                value, f'{layer.word}: the name {name} is a boolean in YAML 1.1; write "{name}" or another name'
+            )
         elif not isinstance(name, str) or not NAME.match(name):
             rule = "a name must be letters, digits, _ or -, starting with a letter, 64 at most"
             self.report(value, f"{layer.word}: {rule}")
@@ -168,7 +178,9 @@ class LayerReader:
         known = [*OPERATORS, *BLOCKS, *self.own_blocks, "sequence"]
         if word in OPERATORS or word in BLOCKS or word in self.own_blocks or word == "sequence":
             return True
-        self.report(place, f'unknown operator or block "{word[:60]}"; `convcost ops` lists them{nearest_hint(word[:60], known)}')
+        self.report(
+            place, f'unknown operator or block "{word[:60]}"; `convcost ops` lists them{nearest_hint(word[:60], known)}'
+        )
         return False
 
     def _report_words(self, item: Mapping, words: list[Scalar]) -> None:
@@ -180,5 +192,7 @@ class LayerReader:
         for word in others:
             keys = ", ".join(LAYER_KEYS)
             hint = nearest_hint(word.value, [*LAYER_KEYS])
-            message = f'"{word.value[:60]}" beside the operator; beside it stand only {keys}, and its fields go below it'
+            message = (
+                f'"{word.value[:60]}" beside the operator; beside it stand only {keys}, and its fields go below it'
+            )
             self.report(word, f"{known[0] if known else 'layer'}: {message}{hint}")

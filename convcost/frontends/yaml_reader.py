@@ -75,7 +75,7 @@ class Mapping(Located):
         return self.entries[name][1] if name in self.entries else None
 
 
-class _Refused(ConvcostError):
+class RefusedError(ConvcostError):
     def __init__(self, line: int, column: int, message: str) -> None:
         super().__init__(message)
         self.problem = Problem(line, column, message)
@@ -100,7 +100,7 @@ def read_yaml(path: str) -> tuple[Located, list[Problem]]:
         raise SpecError(path, [Problem(*place, f"this is no YAML: {error.problem or error.context}{hint}")]) from None
     except yaml.YAMLError as error:
         raise SpecError(path, [Problem(1, 1, f"this is no YAML: {str(error).splitlines()[0]}")]) from None
-    except _Refused as refused:
+    except RefusedError as refused:
         raise SpecError(path, [*problems, refused.problem]) from None
     return root, problems
 
@@ -142,13 +142,13 @@ class _Composer:
         """One event of the parser.
 
         Raises:
-            _Refused: the file leaves the bounds.
+            RefusedError: the file leaves the bounds.
         """
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, yaml.AliasEvent):
-            value = self.anchors.get(event.anchor)
+            value = self.anchors.get(event.anchor or "")
             if value is None or value in self.open:
-                raise _Refused(line, column, f"the alias *{event.anchor} names nothing that is complete above it")
+                raise RefusedError(line, column, f"the alias *{event.anchor} names nothing that is complete above it")
             self.put(value, value.size, line, column)
         elif isinstance(event, yaml.NodeEvent):
             value = _value_of(event, line, column)
@@ -157,21 +157,23 @@ class _Composer:
             self.put(value, 1, line, column)
             if isinstance(value, (Sequence, Mapping)):
                 if len(self.open) >= DEEPEST:
-                    raise _Refused(line, column, f"nested {DEEPEST} levels deep; use blocks and names to flatten it")
+                    raise RefusedError(
+                        line, column, f"nested {DEEPEST} levels deep; use blocks and names to flatten it"
+                    )
                 self.open.append(value)
                 self.keys.append(None)
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             self.open.pop()
             self.keys.pop()
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            raise _Refused(line, column, "a second document starts here; a spec is one document")
+            raise RefusedError(line, column, "a second document starts here; a spec is one document")
 
     def put(self, value: Located, size: int, line: int, column: int) -> None:
         """Hang a value into the innermost open one."""
         for parent in self.open:
             parent.size += size
         if self.open and self.open[0].size > LARGEST_TREE:
-            raise _Refused(
+            raise RefusedError(
                 line, column, f"the file has more than {LARGEST_TREE:,} values, aliases written out; use repeat"
             )
         if not self.open:
@@ -192,13 +194,13 @@ def _compose(events: Iterator[Any], problems: list[Problem]) -> Located:
     for event in events:
         composer.take(event)
     if composer.root is None:
-        raise _Refused(1, 1, "the file is empty; a spec has at least input and layers")
+        raise RefusedError(1, 1, "the file is empty; a spec has at least input and layers")
     return composer.root
 
 
 def _value_of(event: Any, line: int, column: int) -> Located:
     if event.tag is not None and event.tag not in ("!", "tag:yaml.org,2002:str"):
-        raise _Refused(line, column, f"the tag {event.tag[:60]} is not allowed; a spec has plain values only")
+        raise RefusedError(line, column, f"the tag {event.tag[:60]} is not allowed; a spec has plain values only")
     if isinstance(event, yaml.SequenceStartEvent):
         return Sequence(line, column)
     if isinstance(event, yaml.MappingStartEvent):
@@ -207,7 +209,7 @@ def _value_of(event: Any, line: int, column: int) -> Located:
     try:
         return Scalar(line, column, scalar_value(event.value) if plain else event.value, plain)
     except ExpressionError as error:
-        raise _Refused(line, column, str(error)) from None
+        raise RefusedError(line, column, str(error)) from None
 
 
 def scalar_value(text: str) -> str | int | Fraction | bool | None:
@@ -229,10 +231,12 @@ def scalar_value(text: str) -> str | int | Fraction | bool | None:
 
 def _key(value: Located, parent: Mapping, problems: list[Problem]) -> Scalar:
     if not isinstance(value, Scalar):
-        raise _Refused(value.line, value.column, "a key must be a word, not a list or a mapping")
+        raise RefusedError(value.line, value.column, "a key must be a word, not a list or a mapping")
     key = Scalar(value.line, value.column, value.value if isinstance(value.value, str) else _as_word(value.value), True)
     if key.value == "<<":
-        raise _Refused(value.line, value.column, "merge keys (<<) are not allowed; define a block with arguments instead")
+        raise RefusedError(
+            value.line, value.column, "merge keys (<<) are not allowed; define a block with arguments instead"
+        )
     if value.plain and key.value.lower() in YAML_1_1_BOOLEANS:
         message = f'the key {key.value} is a boolean in YAML 1.1 and a word in 1.2; write "{key.value}" or another word'
         problems.append(Problem(value.line, value.column, message))

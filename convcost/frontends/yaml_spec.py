@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from convcost import blocks as _blocks  # noqa: F401 - registers the blocks
 from convcost.errors import Problem, SpecError, nearest_hint
-from convcost.frontends.assembly import LIMIT, Assembly, OwnBlock
-from convcost.frontends.expression import FUNCTIONS, ExpressionError, evaluate
+from convcost.frontends.assembly import LIMIT, Assembly, OwnBlock, is_word
+from convcost.frontends.expression import FUNCTIONS, ExpressionError, evaluate, number
 from convcost.frontends.layers import LAYER_KEYS, NAME, LayerReader
 from convcost.frontends.yaml_reader import Located, Mapping, Scalar, Sequence, read_yaml
 from convcost.graph import Builder, Graph, Value
 from convcost.metrics import METRICS
 from convcost.ops import BLOCKS, OPERATORS
-from convcost.ops.kinds import as_whole, is_symbolic
+from convcost.ops.kinds import as_whole, is_symbolic, show
 from convcost.record import Record
 
 __all__ = ["SPEC_KEYS", "Expectation", "Spec", "read_spec"]
@@ -52,6 +53,18 @@ def read_spec(path: str, variables: dict[str, Any] | None = None) -> Spec:
     if reader.problems or spec is None:
         raise SpecError(path, reader.problems)
     return spec
+
+
+def exact(value: Any) -> Any:
+    """A float as the decimal that it prints; anything else as it is."""
+    return number(repr(value)) if isinstance(value, float) else value
+
+
+def _can_be_set(value: Any) -> bool:
+    """Whether a variable can have this value: a number, a symbol, or a word that some field takes."""
+    if isinstance(value, float):
+        return value == value and abs(value) < 1e15
+    return is_symbolic(value) or isinstance(value, (int, Fraction)) or (isinstance(value, str) and is_word(value))
 
 
 class _SpecReader:
@@ -108,21 +121,25 @@ class _SpecReader:
         for name, override in overrides.items():
             if name not in entries:
                 known = f"it has {', '.join(entries)}" if entries else "it has none"
-                self.report(value or root, f'the spec has no variable "{name}" to set; {known}{nearest_hint(name, entries)}')
-            elif not is_symbolic(override) and (isinstance(override, str) or override is None):
-                self.report(value or root, f'the variable "{name}" is set to "{override}"; it must be a number')
+                self.report(
+                    value or root, f'the spec has no variable "{name}" to set; {known}{nearest_hint(name, entries)}'
+                )
+            elif not _can_be_set(override):
+                self.report(value or root, f'the variable "{name}" is set to {show(override)}; it must be a number')
         for name, (key, default) in entries.items():
             if not name.isidentifier() or name in FUNCTIONS:
-                self.report(key, f'"{name[:60]}" cannot be a variable; a name is letters, digits and _, and no function')
+                self.report(
+                    key, f'"{name[:60]}" cannot be a variable; a name is letters, digits and _, and no function'
+                )
                 continue
             found = self.evaluate_variable(name, default)
-            self.variables[name] = overrides[name] if name in overrides else found
+            self.variables[name] = exact(overrides[name]) if name in overrides else found
 
     def evaluate_variable(self, name: str, default: Located) -> Any:
         if not isinstance(default, Scalar) or default.value is None:
             self.report(default, f'the variable "{name}" needs a default: a number or an expression')
             return 1
-        if not isinstance(default.value, str):
+        if not isinstance(default.value, str) or is_word(default.value):
             return default.value
         try:
             return evaluate(default.value, self.variables)
@@ -198,7 +215,9 @@ class _SpecReader:
         if isinstance(arguments, Mapping):
             entries = arguments.entries
         elif arguments is not None:
-            self.report(arguments, f'block "{name}": arguments must be a mapping of names to defaults, empty where required')
+            self.report(
+                arguments, f'block "{name}": arguments must be a mapping of names to defaults, empty where required'
+            )
         for word, (place, _) in entries.items():
             if not word.isidentifier() or word in FUNCTIONS:
                 self.report(place, f'block "{name}": "{word[:60]}" cannot be an argument; use letters, digits and _')

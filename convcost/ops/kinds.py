@@ -140,9 +140,7 @@ class Axes(Kind):
 class PaddingKind(Axes):
     """Padding on both sides: numbers, or one of the words `same`, `valid`, `same_tf`."""
 
-    words = ("same", "valid", "same_tf")
-
-    def __init__(self, words: tuple[str, ...] = words) -> None:
+    def __init__(self, words: tuple[str, ...] = ("same", "valid", "same_tf")) -> None:
         super().__init__(0)
         self.words = words
         self.rule = f"a whole number of at least 0, a list with one a spatial axis, or {one_of(words)}"
@@ -279,11 +277,11 @@ Extent = Annotated[Any, EXTENT]
 Padding = Annotated[Any, PaddingKind()]
 NumericPadding = Annotated[Any, PaddingKind(words=("valid",))]
 PoolPadding = Annotated[Any, PaddingKind(words=("valid", "same_tf"))]
-Flag = Annotated[bool, FlagKind()]
+Flag = Annotated[Any, FlagKind()]
 InputChannels = Annotated[Size, Derived(-1, behind_spatial=True)]
 InputFeatures = Annotated[Size, Derived(-1, behind_spatial=False)]
 SpatialRank = Annotated[int, Rank()]
-FullShape = Annotated[Shape, ShapeKind()]
+FullShape = Annotated[Any, ShapeKind()]
 Text = Annotated[str, TextKind()]
 Probability = Annotated[Any, NumberKind(0, 1)]
 PositiveNumber = Annotated[Any, NumberKind(0, above=True)]

@@ -145,7 +145,8 @@ class Upsample(Operator):
     def check(self, inputs: Inputs) -> Iterator[str]:
         wanted = RANK_OF_MODE.get(self.mode, self.rank)
         if wanted != self.rank:
-            yield f"mode {self.mode} is for {wanted} spatial axes, and the input {show_shape(inputs[0])} has {self.rank}"
+            found = f"the input {show_shape(inputs[0])} has {self.rank}"
+            yield f"mode {self.mode} is for {wanted} spatial axes, and {found}"
         if self.align_corners and self.copies:
             yield "align_corners has no meaning with mode nearest; drop one of the two"
 

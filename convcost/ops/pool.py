@@ -45,7 +45,7 @@ class Pool(Operator):
 
     @property
     def overhangs(self) -> Shape:
-        """How far behind the last full window another may start in ceil_mode, an axis: `min(0, stride + padding - extent)`."""
+        """By how much a window may hang over in ceil_mode, an axis: `min(0, stride + padding - extent)`."""
         windows = zip(self.kernel_size, self.stride, self.padding, self.rates, strict=True)
         gaps = [stride + padding - extent(kernel, rate) for kernel, stride, padding, rate in windows]
         return tuple(min(0, gap) if is_int(gap) else gap for gap in gaps)
@@ -64,8 +64,7 @@ class Pool(Operator):
             else tuple(slid_ceil(*axis) for axis in zip(sizes, self.stride, self.padding, self.overhangs, strict=True))
             if self.ceil_mode
             else tuple(
-                slid(*axis)
-                for axis in zip(sizes, self.kernel_size, self.stride, self.padding, self.rates, strict=True)
+                slid(*axis) for axis in zip(sizes, self.kernel_size, self.stride, self.padding, self.rates, strict=True)
             )
         )
 
@@ -100,7 +99,7 @@ class MaxPool(Pool):
 
     @property
     def rates(self) -> Shape:
-        return self.dilation  # type: ignore[no-any-return]
+        return self.dilation
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) * (prod(self.kernel_size) - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from convcost.analysis.cost import Analysis
+from convcost.analysis.result import Analysis
 from convcost.analysis.view import Row, View
 from convcost.errors import ConvcostError, nearest_hint
 from convcost.ops.base import show_shape
@@ -78,7 +78,9 @@ def _columns() -> dict[str, ReportColumn]:
         ("weight_bytes", "weight bytes", _metric("weight_bytes")),
         ("arithmetic_intensity", "FLOPs/B", _intensity),
     )
-    found = {key: ReportColumn(column=Column(key=key, title=title, right=False), cell=cell) for key, title, cell in texts}
+    found = {
+        key: ReportColumn(column=Column(key=key, title=title, right=False), cell=cell) for key, title, cell in texts
+    }
     for key, title, cell in numbers:
         found[key] = ReportColumn(column=Column(key=key, title=title), cell=cell)
     return found
@@ -160,7 +162,8 @@ def _notes(analysis: Analysis, hint: str) -> tuple[str, ...]:
     convention = analysis.convention
     batch = f"batch {analysis.batch}, {analysis.dtype}, {convention['mode']}"
     notes = [
-        f"parameters {bound}{number(totals.params)} ({number(totals.weights)} weights), in {bound}{_bytes(totals.weight_bytes)}",
+        f"parameters {bound}{number(totals.params)} ({number(totals.weights)} weights),"
+        f" in {bound}{_bytes(totals.weight_bytes)}",
         f"MACs {bound}{number(totals.macs)}, FLOPs {bound}{number(totals.flops)}",
         f"peak activation memory {bound}{_bytes(totals.peak_activation_bytes)}{at}",
         *_unsupported_notes(analysis),
@@ -188,5 +191,3 @@ def size_text(size: Any) -> str:
 
 def _bytes(size: Any) -> str:
     return f"{number(size)} B ({size_text(size)})" if isinstance(size, int) and size >= 1024 else f"{number(size)} B"
-
-

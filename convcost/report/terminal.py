@@ -1,8 +1,8 @@
-"""Tables for people at a terminal. Nothing is ever cut off: a table that is too wide for the screen is shown in several
-panes, each led by its first column.
+"""Tables for people at a terminal. Nothing is ever cut off: a table that is too wide for the screen is shown in
+several panes, each led by its first column.
 
-The columns are laid out here and coloured by rich, which is loaded for a coloured screen only: laid out by rich.table, the
-table of MobileNet takes 10 ms, a fifth of the whole analysis.
+The columns are laid out here and coloured by rich, which is loaded for a coloured screen only: rich.table took 10 ms
+for the table of MobileNet, and loading rich 4 ms, in an analysis that takes 15 ms beside its imports.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BLOCKS = " ▏▎▍▌▋▊▉"
 
 
 class Screen(Record):
-    """What the text is written to: its width (None: unlimited, as for a pipe), and whether it has colours and Unicode."""
+    """What the text is written to: its width (None: unlimited, as a pipe is), and its colours and characters."""
 
     width: int | None = None
     color: bool = False

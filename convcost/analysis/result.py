@@ -1,0 +1,136 @@
+"""Results of an analysis: costs that add up, and serialise to JSON."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import Any
+
+from convcost.analysis.memory import Peak
+from convcost.arith import Shape, Size
+from convcost.graph import Graph, Node
+from convcost.metrics import CONVENTION
+from convcost.record import Record
+from convcost.version import __version__
+
+__all__ = ["Analysis", "Cost", "LayerCost", "Totals", "plain", "row_json"]
+
+SCHEMA = "convcost.analysis/1"
+
+
+class Cost(Record):
+    """The additive quantities of a layer, a block or a network; costs add up."""
+
+    params: Size = 0
+    weights: Size = 0
+    buffers: Size = 0
+    macs: Size = 0
+    flops: Size = 0
+    activations: Size = 0
+    bytes_moved: Size = 0
+    weight_bytes: Size = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(**{name: getattr(self, name) + getattr(other, name) for name in Cost.fields})
+
+    @staticmethod
+    def sum(costs: list[Cost]) -> Cost:
+        """The sum of many costs."""
+        return Cost(**{name: sum(getattr(cost, name) for cost in costs) for name in Cost.fields})
+
+    @property
+    def arithmetic_intensity(self) -> float | None:
+        """FLOPs for each byte moved; None where no byte is moved."""
+        return self.flops / self.bytes_moved if self.bytes_moved else None
+
+
+class Totals(Cost):
+    """The cost of a whole network, with the peak of its activation memory."""
+
+    peak_activation_bytes: Size = 0
+
+
+class LayerCost(Record):
+    """A layer and what it costs."""
+
+    node: Node
+    cost: Cost
+
+    def as_json(self) -> dict[str, Any]:
+        """The layer as a JSON object."""
+        node = self.node
+        row = row_json(node.name, node.op.word, node.block, node.op.describe(), node.shape, 1)
+        return {**row, **plain(self.cost.as_dict())}
+
+
+class Analysis(Record):
+    """What a network costs: its layers in the order of execution, and the totals.
+
+    `batch` multiplies activations, MACs, FLOPs and bytes; `dtype` gives the bytes an element.
+    """
+
+    graph: Graph
+    layers: tuple[LayerCost, ...]
+    totals: Totals
+    peak: Peak
+    batch: int
+    dtype: str
+
+    @property
+    def unsupported(self) -> tuple[Node, ...]:
+        """The layers whose cost is unknown: the totals are lower bounds where there are any."""
+        return tuple(layer.node for layer in self.layers if not layer.node.op.supported)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the cost of every layer is known."""
+        return not self.unsupported
+
+    @property
+    def convention(self) -> dict[str, Any]:
+        """What the numbers mean."""
+        return {**CONVENTION, "batch": self.batch, "dtype": self.dtype}
+
+    def to_json(self) -> str:
+        """The analysis as JSON, with every layer; as `convcost analyze --format json`."""
+        return self.document([layer.as_json() for layer in self.layers])
+
+    def document(self, layers: list[dict[str, Any]]) -> str:
+        """The JSON document with these layers."""
+        graph = self.graph
+        found = {
+            "schema": SCHEMA,
+            "tool": {"name": "convcost", "version": __version__},
+            "model": {
+                "name": graph.name,
+                "source": graph.source,
+                "variables": plain(graph.variables),
+                "inputs": {node.name: plain(node.shape) for node in graph.inputs},
+                "outputs": {node.name: plain(node.shape) for node in graph.outputs},
+            },
+            "convention": self.convention,
+            "complete": self.complete,
+            "unsupported": [{"name": node.name, "what": node.op.describe()} for node in self.unsupported],
+            "totals": {
+                **plain(self.totals.as_dict()),
+                "peak_activation_at": self.peak.node.name if self.peak.node else None,
+            },
+            "layers": layers,
+        }
+        return json.dumps(found, indent=1, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: fractions as numbers, symbols as text."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return float(value) if isinstance(value, Fraction) else str(value)
+
+
+def row_json(name: str, op: str, block: str | None, what: str, shape: Shape | None, layers: int) -> dict[str, Any]:
+    """What a layer, or a row of a view, says beside its cost."""
+    return {"name": name, "op": op, "block": block, "what": what, "output_shape": plain(shape), "layers": layers}
