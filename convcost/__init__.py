@@ -3,7 +3,7 @@
 >>> import convcost
 >>> graph = convcost.load("mobilenet_v1", width=0.5)
 >>> convcost.analyze(graph).totals.macs
-149503680
+149497088
 """
 
 from __future__ import annotations

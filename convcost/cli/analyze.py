@@ -9,20 +9,12 @@ import typer
 
 from convcost.analysis.cost import analyze as analyze_graph
 from convcost.analysis.view import View, view
-from convcost.cli.output import emit, screen
+from convcost.cli.formats import Format, render
+from convcost.cli.output import emit
 from convcost.cli.settings import parse_settings
 from convcost.frontends.load import load_spec
 
 __all__ = ["analyze"]
-
-
-class Format(StrEnum):
-    """How a report is written."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
-    markdown = "markdown"
 
 
 class GroupBy(StrEnum):
@@ -79,11 +71,4 @@ def _render(shown: View, format_: Format, columns: str | None, hint: str, to_fil
         return shown.to_json()
     from convcost.report.analysis import analysis_table, choose_columns
 
-    table = analysis_table(shown, choose_columns(columns), hint)
-    if format_ is Format.table:
-        from convcost.report.terminal import Screen, to_terminal
-
-        return to_terminal(table, Screen() if to_file else screen())
-    from convcost.report.text import to_csv, to_markdown
-
-    return to_csv(table) if format_ is Format.csv else to_markdown(table)
+    return render(analysis_table(shown, choose_columns(columns), hint), format_, to_file)

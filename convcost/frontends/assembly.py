@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from convcost.arith import is_int
-from convcost.errors import FieldError, GraphError, LimitError, nearest_hint
+from convcost.errors import FieldError, GraphError, LimitError, nearest, nearest_hint
 from convcost.frontends.expression import ExpressionError, evaluate
 from convcost.frontends.layers import Layer, LayerList
 from convcost.frontends.yaml_reader import Located, Mapping, Scalar, Sequence
@@ -281,7 +281,9 @@ class Assembly:
         """The arguments of a block defined in the file, or None after a mistake."""
         good = True
         for word, (key, _) in layer.fields.items():
-            if word not in block.arguments:
+            if is_severed(word):
+                good = False
+            elif word not in block.arguments:
                 takes = f"takes {', '.join(block.arguments)}" if block.arguments else "takes no arguments"
                 hint = nearest_hint(word[:60], block.arguments)
                 self.report(key, f'{layer.label}: unknown argument "{word[:60]}"; {block.name} {takes}{hint}')
@@ -323,10 +325,15 @@ class Assembly:
     ) -> dict[str, Any] | None:
         """The fields, evaluated and held to their kinds, or None after a mistake; every mistake is reported."""
         fields: dict[str, Any] = {}
+        misspelt: set[str | None] = set()
         good = True
         for word, (key, place) in layer.fields.items():
+            if is_severed(word):
+                good = False
+                continue
             if word not in kinds or isinstance(kind_of(kinds[word]), Rank):
                 self.report(key, f"{layer.label}: {unknown_field(layer.word, kinds, word[:60])}")
+                misspelt.add(nearest(word[:60], kinds))
                 good = False
                 continue
             kind = kind_of(kinds[word])
@@ -341,7 +348,8 @@ class Assembly:
                 good = False
         for word, annotation in kinds.items():
             kind = kind_of(annotation)
-            if word not in layer.fields and word not in defaults and not isinstance(kind, Rank) and not kind.derived:
+            required = word not in defaults and not isinstance(kind, Rank) and not kind.derived
+            if required and word not in layer.fields and word not in misspelt:
                 self.report(layer.place, f"{layer.label}: the required field {word} is missing; it must be {kind.rule}")
                 good = False
         return fields if good else None
@@ -379,6 +387,11 @@ class Assembly:
         if text not in names and (is_word(text) if kind is None else kind.words and text.isidentifier()):
             return text
         return evaluate(text, names)
+
+
+def is_severed(word: str) -> bool:
+    """Whether a key is the end of an expression that an unquoted comma cut in two; its start is reported."""
+    return word.count(")") > word.count("(")
 
 
 def recovered(word: str, xs: tuple[Value, ...], fields: dict[str, Any]) -> Value | None:

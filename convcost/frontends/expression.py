@@ -144,7 +144,10 @@ def _parse(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise ExpressionError(f'"{text}" is no arithmetic expression') from None
+        hint = ""
+        if text.count("(") > text.count(")"):
+            hint = "; inside {...} a comma ends a value: put quotes around an expression that has one"
+        raise ExpressionError(f'"{text}" is no arithmetic expression{hint}') from None
 
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:

@@ -1,8 +1,8 @@
 """Tables for people at a terminal. Nothing is ever cut off: a table that is too wide for the screen is shown in
 several panes, each led by its first column.
 
-The columns are laid out here and coloured by rich, which is loaded for a coloured screen only: rich.table took 10 ms
-for the table of MobileNet, and loading rich 4 ms, in an analysis that takes 15 ms beside its imports.
+The columns are laid out here and coloured by rich's styles: the table of MobileNet took 10 ms with rich.table and 4 ms
+more to load the console that it needs, in an analysis that takes 10 ms beside its imports.
 """
 
 from __future__ import annotations
@@ -78,23 +78,33 @@ Span = tuple[str, str]
 """A piece of a line: its text and its style."""
 
 
+def _fitted(widths: list[int], screen: Screen) -> list[int]:
+    """The widths of a pane's columns; where even its one or two columns are too wide, they are narrowed."""
+    if screen.width is None or sum(widths) + GAP * (len(widths) - 1) <= screen.width:
+        return widths
+    if len(widths) == 1:
+        return [screen.width]
+    first = min(widths[0], max((screen.width - GAP) // 2, 1))
+    return [first, max(screen.width - GAP - first, 1)]
+
+
 def _pane(table: Table, indexes: list[int], screen: Screen) -> list[list[Span]]:
     """The lines of the table with these columns."""
-    widths = _widths(table, screen)
-    if screen.width is not None:
-        widths = [min(width, screen.width) for width in widths]
-    width = sum(widths[index] for index in indexes) + GAP * (len(indexes) - 1)
+    all_widths = _widths(table, screen)
+    widths = _fitted([all_widths[index] for index in indexes], screen)
+    rights = [table.columns[index].right for index in indexes]
+    width = sum(widths) + GAP * (len(widths) - 1)
     rule: list[Span] = [("─" * width if screen.unicode else "-" * width, "")]
 
     def line(cells: Sequence[Cell], style: str = "") -> Iterator[list[Span]]:
-        """A row of the table, folded into several lines where a text is wider than the screen."""
-        texts = [_text(cells[index], screen) for index in indexes]
-        for part in range(max(-(-len(text) // widths[index]) or 1 for text, index in zip(texts, indexes, strict=True))):
+        """A row of the table, in several lines where a text is wider than its column."""
+        shown = [cells[index] for index in indexes]
+        pieces = [_wrapped(_text(cell, screen), width) for cell, width in zip(shown, widths, strict=True)]
+        for number in range(max(map(len, pieces))):
             spans: list[Span] = []
-            for text, index in zip(texts, indexes, strict=True):
-                piece = text[part * widths[index] : (part + 1) * widths[index]]
-                padded = piece.rjust(widths[index]) if table.columns[index].right else piece.ljust(widths[index])
-                spans.append((padded, style or _style(cells[index])))
+            for cell, parts, width, right in zip(shown, pieces, widths, rights, strict=True):
+                part = parts[number] if number < len(parts) else ""
+                spans.append((part.rjust(width) if right else part.ljust(width), style or _style(cell)))
                 spans.append((" " * GAP, ""))
             yield spans
 
@@ -105,6 +115,10 @@ def _pane(table: Table, indexes: list[int], screen: Screen) -> list[list[Span]]:
     if table.total is not None:
         lines.extend([rule, *line(table.total, "bold")])
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return [text] if len(text) <= width else textwrap.wrap(text, width)
 
 
 def _style(cell: Cell) -> str:
@@ -122,13 +136,11 @@ def _print(lines: list[list[Span]], screen: Screen) -> str:
     """The lines as text, with the colours of the screen."""
     if not screen.color:
         return "\n".join("".join(text for text, _ in spans).rstrip() for spans in lines)
-    from rich.console import Console
-    from rich.text import Text
+    from rich.color import ColorSystem
+    from rich.style import Style
 
-    console = Console(width=10_000, force_terminal=True, color_system="standard", legacy_windows=False)
-    with console.capture() as capture:
-        for spans in lines:
-            text = Text.assemble(*spans)
-            text.rstrip()
-            console.print(text, soft_wrap=True)
-    return capture.get().rstrip("\n")
+    styles = {style: Style.parse(style) for spans in lines for _, style in spans}
+    return "\n".join(
+        "".join(styles[style].render(text, color_system=ColorSystem.STANDARD) for text, style in spans).rstrip()
+        for spans in lines
+    )

@@ -1,13 +1,14 @@
-"""Tables as CSV and Markdown."""
+"""Tables as CSV, JSON and Markdown."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 
 from convcost.report.table import Cell, Table
 
-__all__ = ["to_csv", "to_markdown"]
+__all__ = ["to_csv", "to_json", "to_markdown"]
 
 
 def to_csv(table: Table) -> str:
@@ -17,6 +18,13 @@ def to_csv(table: Table) -> str:
     writer.writerow([column.key for column in table.columns])
     writer.writerows([[cell.value for cell in row] for row in table.rows])
     return out.getvalue().rstrip("\n")
+
+
+def to_json(table: Table) -> str:
+    """A list of objects, one a row, with the columns' keys."""
+    keys = [column.key for column in table.columns]
+    rows = [dict(zip(keys, (cell.value for cell in row), strict=True)) for row in table.rows]
+    return json.dumps(rows, indent=1, ensure_ascii=False)
 
 
 def to_markdown(table: Table) -> str:
