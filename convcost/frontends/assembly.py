@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from convcost.arith import is_int
-from convcost.errors import FieldError, GraphError, LimitError, nearest, nearest_hint
+from convcost.errors import FieldError, GraphError, LimitError, nearest_hint
 from convcost.frontends.expression import ExpressionError, evaluate
+from convcost.frontends.fields import FieldReader, OwnBlock
 from convcost.frontends.layers import Layer, LayerList
-from convcost.frontends.yaml_reader import Located, Mapping, Scalar, Sequence
+from convcost.frontends.yaml_reader import Located, Scalar
 from convcost.graph import Builder, Value
 from convcost.ops import BLOCKS, OPERATORS, Operator
-from convcost.ops.base import unknown_field
-from convcost.ops.kinds import Kind, Rank, as_whole, kind_of, show
+from convcost.ops.kinds import as_whole, show
 
-__all__ = ["LIMIT", "Assembly", "OwnBlock", "is_word"]
+__all__ = ["LIMIT", "Assembly"]
 
 LIMIT = 250_000
 """The most layers that a spec may expand to."""
-
-
-class OwnBlock:
-    """A block defined in the file: arguments with their defaults (None: required), and layers."""
-
-    def __init__(
-        self, name: str, place: Located, arguments: dict[str, tuple[Scalar, Located]], body: Located | None
-    ) -> None:
-        self.name = name
-        self.place = place
-        self.arguments = arguments
-        self.body = body
-        self.layers = LayerList()
-
-    def describe(self, arguments: dict[str, Any]) -> str:
-        """The arguments that differ from their defaults, in a few words."""
-        words = []
-        for name, value in arguments.items():
-            default = self.arguments[name][1]
-            if not isinstance(default, Scalar) or default.value is None or default.value != value:
-                words.append(f"{name} {show(value)}".replace('"', ""))
-        return " ".join(words)
 
 
 class Frame:
@@ -62,18 +40,6 @@ class Frame:
         return [*self.values, *(self.outer.names() if self.outer else [])]
 
 
-def all_kinds() -> Iterable[Kind]:
-    for cls in OPERATORS.values():
-        yield from map(kind_of, cls.field_annotations.values())
-    for block in BLOCKS.values():
-        yield from map(kind_of, block.arguments.values())
-
-
-def is_word(text: str) -> bool:
-    """Whether some field takes this word literally (relu, same, bilinear, ...)."""
-    return any(text in kind.words for kind in all_kinds())
-
-
 class Assembly:
     """Adds the layers of a spec to a builder. A value is None where a mistake hides its shape."""
 
@@ -91,6 +57,7 @@ class Assembly:
         self._reported: set[tuple[int, int, str]] = set()
         self._calls: list[tuple[str, Located]] = []
         self._sizes: dict[str, int] = {}
+        self.fields = FieldReader(self.report, variables)
 
     def report(self, place: Located, message: str) -> None:
         """Report a mistake once, with the block in which it stands and where that is used."""
@@ -218,7 +185,7 @@ class Assembly:
     def read_repeat(self, layer: Layer, names: dict[str, Any]) -> int | None:
         assert layer.repeat is not None
         try:
-            value = self.value_of(layer.repeat, names)
+            value = self.fields.value_of(layer.repeat, names)
         except ExpressionError as error:
             self.report(layer.repeat, f"{layer.label}: repeat: {error}")
             return None
@@ -266,7 +233,7 @@ class Assembly:
 
     def add_own_block(self, layer: Layer, name: str | None, x: Value | None, names: dict[str, Any]) -> Value | None:
         block = self.own_blocks[layer.word]
-        arguments = self.read_arguments(layer, block, names)
+        arguments = self.fields.arguments(layer, block, names)
         if arguments is None or x is None or any(used == block.name for used, _ in self._calls):
             return None
         inner = {**self.variables, **arguments, "in_channels": x.channels}
@@ -276,34 +243,6 @@ class Assembly:
                 return self.add_list(block.layers, x, inner, Frame(LayerList(), None, {"input": x}))
             finally:
                 self._calls.pop()
-
-    def read_arguments(self, layer: Layer, block: OwnBlock, names: dict[str, Any]) -> dict[str, Any] | None:
-        """The arguments of a block defined in the file, or None after a mistake."""
-        good = True
-        for word, (key, _) in layer.fields.items():
-            if is_severed(word):
-                good = False
-            elif word not in block.arguments:
-                takes = f"takes {', '.join(block.arguments)}" if block.arguments else "takes no arguments"
-                hint = nearest_hint(word[:60], block.arguments)
-                self.report(key, f'{layer.label}: unknown argument "{word[:60]}"; {block.name} {takes}{hint}')
-                good = False
-        arguments: dict[str, Any] = {}
-        for word, (_, default) in block.arguments.items():
-            given = layer.fields.get(word)
-            place = given[1] if given else default
-            if isinstance(place, Scalar) and place.value is None:
-                self.report(
-                    given[1] if given else layer.place, f"{layer.label}: the required argument {word} is missing"
-                )
-                good = False
-                continue
-            try:
-                arguments[word] = self.value_of(place, names if given else {**self.variables, **arguments})
-            except ExpressionError as error:
-                self.report(place, f"{layer.label}: {word}: {error}")
-                good = False
-        return arguments if good else None
 
     def add_registered(
         self, layer: Layer, name: str | None, xs: tuple[Value | None, ...], names: dict[str, Any]
@@ -315,44 +254,10 @@ class Assembly:
         if cls is not None and cls.many_inputs and len(xs) < 2:
             return None  # reported already
         rank = len(xs[0].shape) - 1 if xs[0] is not None and 2 <= len(xs[0].shape) <= 4 else None
-        fields = self.read_fields(layer, kinds, defaults, rank, names)
+        fields = self.fields.registered(layer, kinds, defaults, rank, names)
         if fields is None or any(x is None for x in xs):
             return None
         return self.add_operator(layer, name, tuple(x for x in xs if x is not None), fields)
-
-    def read_fields(
-        self, layer: Layer, kinds: dict[str, Any], defaults: dict[str, Any], rank: int | None, names: dict[str, Any]
-    ) -> dict[str, Any] | None:
-        """The fields, evaluated and held to their kinds, or None after a mistake; every mistake is reported."""
-        fields: dict[str, Any] = {}
-        misspelt: set[str | None] = set()
-        good = True
-        for word, (key, place) in layer.fields.items():
-            if is_severed(word):
-                good = False
-                continue
-            if word not in kinds or isinstance(kind_of(kinds[word]), Rank):
-                self.report(key, f"{layer.label}: {unknown_field(layer.word, kinds, word[:60])}")
-                misspelt.add(nearest(word[:60], kinds))
-                good = False
-                continue
-            kind = kind_of(kinds[word])
-            try:
-                value = self.value_of(place, names, kind)
-                fields[word] = kind.parse(word, value, rank)
-            except ExpressionError as error:
-                self.report(place, f"{layer.label}: {word}: {error}")
-                good = False
-            except FieldError as error:
-                self.report(place, f"{layer.label}: {error}")
-                good = False
-        for word, annotation in kinds.items():
-            kind = kind_of(annotation)
-            required = word not in defaults and not isinstance(kind, Rank) and not kind.derived
-            if required and word not in layer.fields and word not in misspelt:
-                self.report(layer.place, f"{layer.label}: the required field {word} is missing; it must be {kind.rule}")
-                good = False
-        return fields if good else None
 
     def add_operator(
         self, layer: Layer, name: str | None, xs: tuple[Value, ...], fields: dict[str, Any]
@@ -367,31 +272,6 @@ class Assembly:
             place = layer.fields[field][1] if field in layer.fields else layer.place
             self.report(place, f"{layer.label}: {message}")
             return recovered(layer.word, xs, fields)
-
-    def value_of(self, place: Located, names: dict[str, Any], kind: Kind | None = None) -> Any:
-        """What a value of the file says: strings are expressions, unless some field takes them as words.
-
-        Raises:
-            ExpressionError: an expression cannot be read or evaluated.
-        """
-        if isinstance(place, Sequence):
-            return [self.value_of(item, names, kind) for item in place.items]
-        if isinstance(place, Mapping):
-            return {}
-        assert isinstance(place, Scalar)
-        text = place.value
-        if not isinstance(text, str):
-            return text
-        if kind is not None and (text in kind.words or not kind.takes_expressions):
-            return text
-        if text not in names and (is_word(text) if kind is None else kind.words and text.isidentifier()):
-            return text
-        return evaluate(text, names)
-
-
-def is_severed(word: str) -> bool:
-    """Whether a key is the end of an expression that an unquoted comma cut in two; its start is reported."""
-    return word.count(")") > word.count("(")
 
 
 def recovered(word: str, xs: tuple[Value, ...], fields: dict[str, Any]) -> Value | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from convcost import blocks as _blocks  # noqa: F401 - registers the blocks
 from convcost.errors import Problem, SpecError, nearest_hint
-from convcost.frontends.assembly import LIMIT, Assembly, OwnBlock, is_word
+from convcost.frontends.assembly import LIMIT, Assembly
 from convcost.frontends.expression import FUNCTIONS, ExpressionError, evaluate, number
+from convcost.frontends.fields import OwnBlock, is_word
 from convcost.frontends.layers import LAYER_KEYS, NAME, LayerReader
 from convcost.frontends.yaml_reader import Located, Mapping, Scalar, Sequence, read_yaml
 from convcost.graph import Builder, Graph, Value
