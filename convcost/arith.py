@@ -22,7 +22,19 @@ else:
     Size = Any
     Shape = tuple
 
-__all__ = ["Shape", "Size", "ceil_div", "exact_div", "floor_div", "is_int", "joint_size", "largest", "prod"]
+__all__ = [
+    "Shape",
+    "Size",
+    "ceil_div",
+    "dense_strides",
+    "equal",
+    "exact_div",
+    "floor_div",
+    "is_int",
+    "joint_size",
+    "largest",
+    "prod",
+]
 
 
 def is_int(size: object) -> bool:
@@ -62,6 +74,20 @@ def floor_div(size: Size, divisor: Size) -> Size:
 def ceil_div(size: Size, divisor: Size) -> Size:
     """`ceil(size / divisor)`, written as the floor of integers that it is."""
     return floor_div(size + divisor - 1, divisor)
+
+
+def equal(first: Size, second: Size) -> bool:
+    """Whether two sizes are equal: integers by value, symbols as written, arrays in every element."""
+    same = first == second
+    return same if isinstance(same, bool) else bool(same.all())
+
+
+def dense_strides(shape: Shape) -> Shape:
+    """The strides, in elements, of a tensor whose elements lie side by side."""
+    strides: list[Size] = [1]
+    for size in shape[:0:-1]:
+        strides.append(strides[-1] * size)
+    return tuple(reversed(strides))
 
 
 def largest(sizes: list[Size]) -> Size:

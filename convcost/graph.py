@@ -163,6 +163,9 @@ class Builder:
         try:
             if isinstance(entry, Block):
                 return self._build_block(entry, inputs, name, fields)
+            if not inputs or (len(inputs) > 1 and not entry.many_inputs and entry.supported):
+                rule = "at least one input" if entry.many_inputs else "one input"
+                raise GraphError(f"{entry.word} takes {rule}, not {len(inputs)}")
             op, shape = self._bind(entry, fields, tuple(value.shape for value in inputs))
             return self._append(op, inputs, shape, name)
         except LimitError:
@@ -206,7 +209,7 @@ class Builder:
     def _bind(self, cls: type[Operator], fields: dict[str, Any], shapes: tuple[Shape, ...]) -> tuple[Operator, Shape]:
         """The bound operator and its output shape; one object for all equal layers, as in repeated blocks."""
         try:
-            key = (cls, tuple((name, type(value), value) for name, value in fields.items()), shapes)
+            key = (cls, tuple((name, _types(value), value) for name, value in fields.items()), shapes)
             if key in self._bound:
                 return self._bound[key]
         except TypeError:  # a list or an array among the fields
@@ -256,6 +259,10 @@ class Builder:
             self._counters[counter] = number
         self._names.add(full)
         return full
+
+
+def _types(value: Any) -> Any:
+    return tuple(map(type, value)) if type(value) is tuple else type(value)
 
 
 def label(word: str, name: str | None) -> str:

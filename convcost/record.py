@@ -33,9 +33,7 @@ class Record:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = {
-            name: annotation
-            for name, annotation in cls.__dict__.get("__annotations__", {}).items()
-            if not _is_class_variable(annotation)
+            name: annotation for name, annotation in cls.__annotations__.items() if not _is_class_variable(annotation)
         }
         given = {name: cls.__dict__[name] for name in own if name in cls.__dict__}
         cls.field_annotations = {**cls.field_annotations, **own}
@@ -46,10 +44,9 @@ class Record:
         fields = self.fields
         own = self.__dict__
         own.update(values)
-        if len(own) < len(fields):
-            for name in fields:
-                if name not in own:
-                    own[name] = self._default(name)
+        for name in fields:
+            if name not in own:
+                own[name] = self._default(name)
         if len(own) > len(fields):
             unknown = ", ".join(sorted(own.keys() - set(fields)))
             raise TypeError(f"{type(self).__name__} has no field {unknown}")

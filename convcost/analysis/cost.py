@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convcost.analysis.memory import peak_activations
+from convcost.analysis.memory import peak_activations, sharing
 from convcost.analysis.result import Analysis, Cost, LayerCost, Totals
 from convcost.arith import Shape, Size, ceil_div, prod
 from convcost.errors import ConvcostError
@@ -28,13 +28,13 @@ def analyze(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     bits = dtype_bits(dtype)
     known: dict[tuple[int, ...], Cost] = {}  # equal layers of repeated blocks share their operator and shapes
     layers = []
-    for node in graph.nodes:
+    for node, shares in zip(graph.nodes, sharing(graph), strict=True):
         if node.is_input:
             continue
         inputs = graph.input_shapes(node)
-        key = (id(node.op), *map(id, inputs))
+        key = (id(node.op), shares, *map(id, inputs))
         if key not in known:
-            known[key] = layer_cost(node, inputs, batch, bits)
+            known[key] = layer_cost(node, inputs, batch, bits, shares)
         layers.append(LayerCost(node=node, cost=known[key]))
     total = Cost.sum([layer.cost for layer in layers])
     peak = peak_activations(graph, lambda shape: bytes_of(batch * prod(shape), bits))
@@ -42,15 +42,15 @@ def analyze(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     return Analysis(graph=graph, layers=tuple(layers), totals=totals, peak=peak, batch=batch, dtype=dtype)
 
 
-def layer_cost(node: Node, inputs: tuple[Shape, ...], batch: int, bits: int) -> Cost:
-    """The cost of one node."""
+def layer_cost(node: Node, inputs: tuple[Shape, ...], batch: int, bits: int, shares: bool) -> Cost:
+    """The cost of one node; `shares` says whether its output lies in the memory of its input."""
     op = node.op
     params = op.params()
     macs = batch * op.macs(inputs, node.shape)
     weight_bytes = bytes_of(params, bits)
     activations: Size = 0
     bytes_moved: Size = 0
-    if not op.view:
+    if op.in_place or not shares:
         written = bytes_of(batch * prod(node.shape), bits)
         activations = 0 if op.in_place else batch * prod(node.shape)
         bytes_moved = sum(bytes_of(batch * prod(shape), bits) for shape in inputs) + weight_bytes + written

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from convcost.arith import Shape, Size, is_int, largest
+from convcost.arith import Shape, Size, dense_strides, is_int, largest
 from convcost.graph import Graph, Node
 from convcost.record import Record
 
-__all__ = ["Peak", "peak_activations"]
+__all__ = ["Peak", "live_sizes", "peak_activations", "sharing"]
 
 
 class Peak(Record):
@@ -18,11 +18,24 @@ class Peak(Record):
     node: Node | None
 
 
+def sharing(graph: Graph) -> list[bool]:
+    """For each node, whether its output lies in the memory of its first input: a view, or written in place."""
+    shares: list[bool] = []
+    strides: list[Shape | None] = []  # of outputs whose elements do not lie side by side
+    for node in graph.nodes:
+        op, view_strides = node.op, None
+        if op.view and node.inputs:
+            shape = graph.nodes[node.inputs[0]].shape
+            view_strides = op.view_strides(shape, strides[node.inputs[0]] or dense_strides(shape))
+        shares.append(bool(node.inputs) and (view_strides is not None or op.in_place))
+        strides.append(strides[node.inputs[0]] if op.in_place else view_strides)
+    return shares
+
+
 def storages(graph: Graph) -> list[int]:
-    """For each node, the position of the node whose memory holds its output: its own, or the one it views."""
+    """For each node, the position of the node whose memory holds its output: its own, or the one it shares."""
     owner: list[int] = []
-    for position, node in enumerate(graph.nodes):
-        shares = node.inputs and (node.op.view or node.op.in_place)
+    for position, (node, shares) in enumerate(zip(graph.nodes, sharing(graph), strict=True)):
         owner.append(owner[node.inputs[0]] if shares else position)
     return owner
 

@@ -105,7 +105,7 @@ class PReLU(Activation):
         return self.num_parameters
 
     def check(self, inputs: Inputs) -> Iterator[str]:
-        if is_int(self.channels) and self.num_parameters not in (1, self.channels):
+        if is_int(self.channels) and is_int(self.num_parameters) and self.num_parameters not in (1, self.channels):
             yield f"num_parameters (={self.num_parameters}) must be 1 or the input's channels (={self.channels})"
 
     def describe(self) -> str:

@@ -72,6 +72,11 @@ class Operator(Record):
         """What it is, in a few words: kernel, stride, groups, dilation."""
         return ""
 
+    def view_strides(self, shape: Shape, strides: Shape) -> Shape | None:
+        """The strides of the output as a view of an input with this shape and these strides, in elements; None where
+        no view is possible and the input is copied."""
+        return strides
+
     @property
     def in_place(self) -> bool:
         """Whether the output overwrites the first input."""
@@ -98,6 +103,8 @@ class Operator(Record):
         rank = len(shape) - 1 - leading
         if cls.needs_spatial_axes() and not 1 <= rank <= 3:
             raise GraphError(f"{cls.word} needs an input of channels and 1 to 3 spatial axes, not {show_shape(shape)}")
+        if rank < 0 and cls.supported:
+            raise GraphError(f"{cls.word} needs an input with a channel axis; the input is {show_shape(shape)}")
         values = parse_fields(cls.word, cls.field_annotations, cls.field_defaults, fields, rank, shape)
         cls.complete(values, shape, rank)
         return cls(**values)

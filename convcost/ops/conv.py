@@ -114,7 +114,7 @@ class Conv(Grouped):
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         yield from check_groups(self.in_channels, self.out_channels, self.groups)
-        if self.padding == "same" and any(step != 1 for step in self.stride):
+        if self.padding == "same" and any(is_int(step) and step != 1 for step in self.stride):
             yield (
                 "padding same needs stride 1 (as in PyTorch), and the stride is"
                 f" {show_shape(self.stride)}; use same_tf, or padding as numbers"

@@ -130,6 +130,9 @@ class Axes(Kind):
         try:
             return self.item.parse(name, value, None)
         except FieldError:
+            number = as_whole(value)
+            if number is not None and number > LARGEST:
+                raise
             raise self.wrong(name, value) from None
 
     def schema(self) -> dict[str, Any]:
@@ -205,7 +208,7 @@ class NumberKind(Kind):
             return value
         if isinstance(value, bool) or not isinstance(value, (int, float, Fraction)):
             raise self.wrong(name, value)
-        if value < self.minimum or (self.above and value == self.minimum):
+        if not value >= self.minimum or (self.above and value == self.minimum):
             raise self.wrong(name, value)
         if self.maximum is not None and value > self.maximum:
             raise self.wrong(name, value)

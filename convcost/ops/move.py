@@ -1,9 +1,10 @@
 """Operators that move or pass on data: the input, flatten, crop, upsample, dropout, identity."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated
 
-from convcost.arith import Shape, Size, is_int, prod
+from convcost.arith import Shape, Size, equal, is_int, prod
 from convcost.errors import FieldError
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import ChoiceKind, Flag, FullShape, InputChannels, PerAxis, Probability, SpatialRank, Text
@@ -56,7 +57,8 @@ class Flatten(Operator):
     """Channels and spatial axes as one axis.
 
     Shapes: (channels, *size) -> (channels prod(size)).
-    Parameters: none. MACs: none. Elementwise: none: the output is a view of the input. As torch.nn.Flatten.
+    Parameters: none. MACs: none. Elementwise: none: the output is a view of the input, or a copy of a cropped one.
+    Source: as torch.nn.Flatten.
     """
 
     free = {"params": "a view", "macs": "a view", "elementwise": "a view"}
@@ -67,6 +69,13 @@ class Flatten(Operator):
     def out_shape(self, inputs: Inputs) -> Shape:
         (shape,) = inputs
         return (*shape[: len(shape) - self.rank - 1], prod(shape[len(shape) - self.rank - 1 :]))
+
+    def view_strides(self, shape: Shape, strides: Shape) -> Shape | None:
+        first = len(shape) - self.rank - 1
+        long = [axis for axis in range(first, len(shape)) if not (is_int(shape[axis]) and shape[axis] == 1)]
+        if any(not equal(strides[a], strides[b] * shape[b]) for a, b in pairwise(long)):
+            return None
+        return (*strides[:first], strides[long[-1]] if long else 1)
 
 
 @operator("crop", family="movement")
@@ -140,7 +149,7 @@ class Upsample(Operator):
         return with_spatial(shape, self.rank, self.channels, out)
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
-        return 0 if self.copies else (2 * 2**self.rank - 1) * prod(output)
+        return 0 if self.copies else (2 * prod((2,) * self.rank) - 1) * prod(output)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         wanted = RANK_OF_MODE.get(self.mode, self.rank)

@@ -35,7 +35,6 @@ class BatchNorm(Norm):
     """
 
     affine: Flag = True
-    track_running_stats: Flag = True
     num_features: InputChannels
     rank: SpatialRank
 
@@ -43,7 +42,7 @@ class BatchNorm(Norm):
         return 2 * self.num_features if self.affine else 0
 
     def buffers(self) -> Size:
-        return 2 * self.num_features + 1 if self.track_running_stats else 0
+        return 2 * self.num_features + 1
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return 2 * prod(output)
@@ -57,7 +56,7 @@ class GroupNorm(Norm):
     Parameters: 2 channels (gamma, beta) where affine.
     MACs: none.
     Elementwise: 5 an element (sum; subtract, square, sum; scale), and 2 more where affine.
-    Constraints: num_groups divides the channels.
+    Constraints: num_groups divides the channels; a group has more than one element.
     Source: Wu and He 2018, arXiv:1803.08494; as torch.nn.GroupNorm.
     """
 
@@ -74,6 +73,8 @@ class GroupNorm(Norm):
     def check(self, inputs: Inputs) -> Iterator[str]:
         if is_int(self.num_channels) and is_int(self.num_groups) and self.num_channels % self.num_groups:
             yield f"num_groups (={self.num_groups}) must divide the input's channels (={self.num_channels})"
+        elif all(map(is_int, inputs[0])) and is_int(self.num_groups) and prod(inputs[0]) == self.num_groups:
+            yield f"num_groups (={self.num_groups}) leaves groups of one element, which any norm makes 0; use fewer"
 
     def describe(self) -> str:
         return f"{self.num_groups} groups"
@@ -142,6 +143,10 @@ class LocalResponseNorm(Norm):
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return (self.size + 5) * prod(output)
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        if len(inputs[0]) < 2:
+            yield f"the input {show_shape(inputs[0])} has no axis beside the channels"
 
     def describe(self) -> str:
         return f"{self.size} channels"

@@ -76,7 +76,8 @@ class Pool(Operator):
         for kernel, padding in zip(self.kernel_size, self.padding, strict=True):
             if is_int(kernel) and is_int(padding) and 2 * padding > kernel:
                 yield f"padding (={padding}) must be at most half of kernel_size (={kernel})"
-        yield from check_window(spatial(inputs[0], self.rank), self.kernel_size, self.padding, self.rates)
+        if not self.ceil_mode:
+            yield from check_window(spatial(inputs[0], self.rank), self.kernel_size, self.padding, self.rates)
 
     def describe(self) -> str:
         return show_window(self.kernel_size, self.stride, self.rates) + (" ceil" if self.ceil_mode else "")
@@ -118,6 +119,14 @@ class AvgPool(Pool):
     """
 
     count_include_pad: Flag = True
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        yield from super().check(inputs)
+        sizes = spatial(inputs[0], self.rank)
+        if self.rank == 3 and not self.is_same:
+            for kernel, size in zip(self.kernel_size, sizes, strict=True):
+                if is_int(kernel) and is_int(size) and kernel > size:
+                    yield f"kernel_size (={kernel}) is larger than the input ({size}) before padding"
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) * prod(self.kernel_size)

@@ -32,7 +32,7 @@ def to_terminal(table: Table, screen: Screen) -> str:
     """The table as text for that screen."""
     blank: list[list[Span]] = [[("", "")]]
     lines = _paragraphs(table.head, screen, "bold")
-    for indexes in _panes(table, screen):
+    for indexes in _panes(table, screen) if table.columns else ():
         lines += (blank if lines else []) + _pane(table, indexes, screen)
     lines += (blank if table.notes else []) + _paragraphs(table.notes, screen, "dim")
     return _print(lines, screen)

@@ -30,8 +30,9 @@ def to_json(table: Table) -> str:
 def to_markdown(table: Table) -> str:
     """A Markdown table with the lines above and below it."""
     lines = [*(_escape(line) + "  " for line in table.head), ""]
-    lines.append(_line([column.title for column in table.columns]))
-    lines.append("|" + "|".join("--:" if column.right else ":--" for column in table.columns) + "|")
+    if table.columns:
+        lines.append(_line([column.title for column in table.columns]))
+        lines.append("|" + "|".join("--:" if column.right else ":--" for column in table.columns) + "|")
     lines.extend(_line([cell.text for cell in row]) for row in table.rows)
     if table.total is not None:
         lines.append(_line([_bold(cell) for cell in table.total]))
