@@ -38,6 +38,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'convcost' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "Builder":
+        import_module("convcost.blocks")  # fills the registry, whose entries are the builder's methods
     return getattr(import_module(_HOMES[name]), name)
 
 

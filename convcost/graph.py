@@ -16,7 +16,7 @@ from convcost.errors import FieldError, GraphError, LimitError
 from convcost.ops import Block, Operator, catalogue_entry
 from convcost.ops.base import show_shape
 from convcost.ops.conv import show_window
-from convcost.ops.kinds import show
+from convcost.ops.kinds import COUNT, show
 from convcost.ops.move import Input
 from convcost.record import Record
 
@@ -76,10 +76,10 @@ class Graph(Record):
     nodes: tuple[Node, ...]
     name: str = ""
     source: str = ""
-    variables: dict[str, Any] = {}
+    variables: dict[str, Any] = {}  # a new one for each graph
 
     def __init__(self, **values: Any) -> None:
-        super().__init__(**values)
+        super().__init__(**{"variables": {}, **values})
         names: set[str] = set()
         for position, node in enumerate(self.nodes):
             if node.name in names:
@@ -139,9 +139,15 @@ class Builder:
         self._bound: dict[Any, tuple[Operator, Shape]] = {}
 
     def input(self, shape: Shape, name: str = "input") -> Value:
-        """Add an input of the network, without the batch."""
-        shape = tuple(shape)
-        return self.add_operator(Input(shape=shape), name=name)
+        """Add an input of the network, without the batch.
+
+        Raises:
+            FieldError: an axis is no whole number of at least 1, or there is none.
+        """
+        sizes = tuple(COUNT.parse(f'an axis of input "{name}"', size, None) for size in shape)
+        if not sizes:
+            raise FieldError(f'input "{name}" has no axis; its shape must be (channels, ...)')
+        return self.add_operator(Input(shape=sizes), name=name)
 
     def __getattr__(self, word: str) -> Callable[..., Value]:
         if word.startswith("_"):

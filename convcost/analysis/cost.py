@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from convcost.analysis.memory import peak_activations, sharing
 from convcost.analysis.result import Analysis, Cost, LayerCost, Totals
-from convcost.arith import Shape, Size, ceil_div, prod
+from convcost.arith import Shape, Size, ceil_div, is_int, prod
 from convcost.errors import ConvcostError
 from convcost.graph import Graph, Node
 from convcost.metrics import dtype_bits
+from convcost.ops.kinds import as_whole, is_symbolic, show
 
 __all__ = ["analyze", "bytes_of", "layer_cost"]
 
@@ -23,7 +24,9 @@ def analyze(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     Raises:
         ConvcostError: the batch is below 1, or the dtype unknown.
     """
-    if batch < 1:
+    if not is_symbolic(batch) and as_whole(batch) is None:
+        raise ConvcostError(f"batch is {show(batch)}; it must be a whole number of at least 1")
+    if is_int(batch) and batch < 1:
         raise ConvcostError(f"batch is {batch}; it must be at least 1")
     bits = dtype_bits(dtype)
     known: dict[tuple[int, ...], Cost] = {}  # equal layers of repeated blocks share their operator and shapes

@@ -63,11 +63,13 @@ def view(
     Raises:
         ConvcostError: a value is out of range or unknown.
     """
+    if depth is not None and group_by is not None:
+        raise ConvcostError("depth folds layers and group_by adds them up; give one of the two")
     if depth is not None and depth < 1:
         raise ConvcostError(f"depth is {depth}; it must be at least 1")
     if top is not None and top < 1:
         raise ConvcostError(f"top is {top}; it must be at least 1")
-    rows = _grouped(analysis, group_by) if group_by else _folded(analysis, depth)
+    rows = _folded(analysis, depth) if group_by is None else _grouped(analysis, group_by)
     if sort is not None:
         rows = _sorted(rows, sort)
     if top is not None and top < len(rows):
@@ -99,7 +101,7 @@ def _row(name: str, layers: list[LayerCost]) -> Row:
     """The row of a layer, or of the scope of that name."""
     last = layers[-1].node
     cost = layers[0].cost if len(layers) == 1 else Cost.sum([layer.cost for layer in layers])
-    if last.name == name:
+    if len(layers) == 1 and last.name == name:
         return Row(
             name=name,
             op=last.op.word,
@@ -112,20 +114,20 @@ def _row(name: str, layers: list[LayerCost]) -> Row:
     scope = _scope_named(last, name)
     return Row(
         name=name,
-        op=scope.kind,
-        what=scope.detail,
-        block=scope.kind if scope.role == "block" else None,
+        op=scope.kind if scope else "",
+        what=scope.detail if scope else "",
+        block=scope.kind if scope and scope.role == "block" else None,
         output_shape=last.shape,
         cost=cost,
         layers=len(layers),
     )
 
 
-def _scope_named(node: Node, name: str) -> Scope:
+def _scope_named(node: Node, name: str) -> Scope | None:
+    """The scope of that path around a node; None where the name has dots but no scopes."""
     scope = node.scope
     while scope is not None and scope.path != name:
         scope = scope.parent
-    assert scope is not None, f"{node.name} lies in no scope {name}"
     return scope
 
 
@@ -149,7 +151,13 @@ def _grouped(analysis: Analysis, by: str) -> list[Row]:
         raise ConvcostError(f'cannot group by "{by}"; it must be {", ".join(GROUPINGS)}{nearest_hint(by, GROUPINGS)}')
     groups = _gathered(analysis.layers, GROUPINGS[by])
     return [
-        Row(name=name, op="", what=f"{len(layers)} layers", cost=Cost.sum([x.cost for x in layers]), layers=len(layers))
+        Row(
+            name=name,
+            op="",
+            what=f"{len(layers)} layer{'s' if len(layers) > 1 else ''}",
+            cost=Cost.sum([x.cost for x in layers]),
+            layers=len(layers),
+        )
         for name, layers in groups.items()
     ]
 
@@ -161,4 +169,7 @@ def _sorted(rows: list[Row], by: str) -> list[Row]:
         known = [key for key in SORTABLE if key != "peak_activation_bytes"]
         raise ConvcostError(f'cannot sort by "{by}"; it must be {", ".join(known)}{nearest_hint(by, known)}')
     key = metric(by).key
-    return sorted(rows, key=lambda row: getattr(row.cost, key) or 0, reverse=True)
+    try:
+        return sorted(rows, key=lambda row: getattr(row.cost, key) or 0, reverse=True)
+    except TypeError:
+        raise ConvcostError("symbolic costs have no order; give every variable a number to sort by") from None

@@ -20,7 +20,8 @@ def depthwise(
 ) -> Value:
     """Depthwise convolution: one filter an input channel, conv with groups = channels.
 
-    Shapes: (channels, *size) -> (channels multiplier, *out); padding keeps the size unless given.
+    Shapes: (channels, *size) -> (channels multiplier, *out);
+        padding keeps the size (odd kernels, stride 1) unless given.
     Parameters: prod(kernel_size) channels multiplier weights, and as many biases as output channels.
     MACs: prod(kernel_size) channels multiplier an output position.
     Source: Sifre 2014 (thesis); Howard et al. 2017 (MobileNet), arXiv:1704.04861.
@@ -67,7 +68,8 @@ def grouped(
 ) -> Value:
     """Grouped convolution: input and output channels in groups, each group convolved by itself.
 
-    Shapes: (in_channels, *size) -> (out_channels, *out); padding keeps the size unless given.
+    Shapes: (in_channels, *size) -> (out_channels, *out);
+        padding keeps the size (odd kernels, stride 1) unless given.
     Parameters: 1 / groups of the weights of the dense convolution; as many biases.
     MACs: 1 / groups of the dense convolution's.
     Constraints: groups divides both channel counts.
@@ -100,7 +102,8 @@ def dilated(
 ) -> Value:
     """Dilated (atrous) convolution: the taps stand `dilation` apart, so the kernel spans dilation (kernel - 1) + 1.
 
-    Shapes: (in_channels, *size) -> (out_channels, *out); padding keeps the size unless given.
+    Shapes: (in_channels, *size) -> (out_channels, *out);
+        padding keeps the size (odd kernels, stride 1) unless given.
     Parameters and MACs: those of the dense convolution of the same kernel and output size.
     Source: Yu and Koltun 2016, arXiv:1511.07122.
     """
@@ -133,8 +136,8 @@ def dsconv(
 ) -> Value:
     """Depthwise separable convolution: a depthwise convolution, then a pointwise one (MobileNet's order).
 
-    Shapes: (in_channels, *size) -> (out_channels, *out); padding keeps the size unless given; the depthwise
-        convolution has the stride.
+    Shapes: (in_channels, *size) -> (out_channels, *out); the depthwise convolution has the stride;
+        padding keeps the size (odd kernels, stride 1) unless given.
     Parameters: in_channels multiplier (prod(kernel_size) + out_channels) weights; biases where there is no norm,
         unless given; the norm's and activation's, which follow both convolutions.
     MACs: as many as weights, an output position. Beside the dense convolution, without bias and with multiplier 1:

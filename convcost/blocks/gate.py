@@ -27,7 +27,10 @@ def squeeze_excite(
     Constraints: reduction divides the channels unless squeeze_channels is given.
     Source: Hu et al. 2018, arXiv:1709.01507.
     """
-    squeeze = whole_part("reduction", x.channels, reduction) if squeeze_channels is None else squeeze_channels
+    squeeze = squeeze_channels
+    if squeeze is None:
+        rule = f"reduction (={reduction}) must divide the channels (={x.channels})"
+        squeeze = whole_part(x.channels, reduction, "reduction", rule)
     weight = b.global_avg_pool(x, name="pool")
     weight = conv_unit(b, weight, "squeeze", activation=activation, out_channels=squeeze, kernel_size=1)
     weight = conv_unit(b, weight, "excite", activation=gate, out_channels=x.channels, kernel_size=1)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from convcost.arith import Shape, Size, floor_div, is_int
+from convcost.arith import Shape, Size, exact_div, floor_div, is_int
 from convcost.errors import FieldError
 from convcost.graph import Builder, Value
 from convcost.ops import OPERATORS
@@ -19,15 +19,15 @@ def same_padding(kernel_size: Shape, dilation: Shape) -> Shape:
     return tuple(floor_div(rate * (taps - 1), 2) for taps, rate in zip(kernel_size, dilation, strict=True))
 
 
-def whole_part(name: str, total: Size, divisor: Size) -> Size:
+def whole_part(total: Size, divisor: Size, field: str, message: str) -> Size:
     """`total / divisor`, which must be whole.
 
     Raises:
-        FieldError: it is not.
+        FieldError: it is not; with the message, and the field that it speaks of.
     """
     if is_int(total) and is_int(divisor) and total % divisor:
-        raise FieldError(f"{name} (={divisor}) must divide the channels (={total})", name)
-    return floor_div(total, divisor)
+        raise FieldError(message, field)
+    return exact_div(total, divisor)
 
 
 def conv_unit(

@@ -92,7 +92,10 @@ def bottleneck_block(
     MACs: with the stride on the 3x3, the first 1x1 runs at the input's size.
     Source: He et al. 2016 (ResNet), arXiv:1512.03385, figure 5 right; Xie et al. 2017 (ResNeXt), arXiv:1611.05431.
     """
-    hidden = whole_part("the reduction", out_channels, 4) if hidden_channels is None else hidden_channels
+    hidden = hidden_channels
+    if hidden is None:
+        rule = f"4 does not divide out_channels (={out_channels}); give hidden_channels"
+        hidden = whole_part(out_channels, 4, "out_channels", rule)
     ones = (1,) * len(stride)
     out = conv_unit(
         b,

@@ -7,6 +7,7 @@ checks speak of concrete values only.
 
 from collections.abc import Iterable
 from fractions import Fraction
+from operator import index
 from typing import Annotated, Any
 
 from convcost.arith import Shape, Size
@@ -83,6 +84,7 @@ class Whole(Kind):
         self.rule = f"a whole number of at least {minimum}"
 
     def parse(self, name: str, value: Any, rank: int | None) -> Any:
+        value = plain_int(value)
         if is_symbolic(value):
             return value
         number = as_whole(value)
@@ -94,6 +96,16 @@ class Whole(Kind):
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [{"type": "integer", "minimum": self.minimum}, EXPRESSION]}
+
+
+def plain_int(value: Any) -> Any:
+    """An integer of another type (numpy's, sympy's) as Python's; anything else as it is."""
+    if isinstance(value, CONCRETE) or not hasattr(type(value), "__index__"):
+        return value
+    try:
+        return index(value)
+    except TypeError:  # an array, or a symbol
+        return value
 
 
 def as_whole(value: object) -> int | None:
@@ -213,7 +225,8 @@ class NumberKind(Kind):
         if self.maximum is not None and value > self.maximum:
             raise self.wrong(name, value)
         whole = as_whole(value)
-        return value if whole is None else whole
+        exact = Fraction(repr(value)) if isinstance(value, float) else value
+        return exact if whole is None else whole
 
     def schema(self) -> dict[str, Any]:
         number: dict[str, Any] = {"type": "number", ("exclusiveMinimum" if self.above else "minimum"): self.minimum}

@@ -74,7 +74,7 @@ class GroupNorm(Norm):
         if is_int(self.num_channels) and is_int(self.num_groups) and self.num_channels % self.num_groups:
             yield f"num_groups (={self.num_groups}) must divide the input's channels (={self.num_channels})"
         elif all(map(is_int, inputs[0])) and is_int(self.num_groups) and prod(inputs[0]) == self.num_groups:
-            yield f"num_groups (={self.num_groups}) leaves groups of one element, which any norm makes 0; use fewer"
+            yield f"num_groups (={self.num_groups}) leaves groups of one element, which any norm makes 0"
 
     def describe(self) -> str:
         return f"{self.num_groups} groups"

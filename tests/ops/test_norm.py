@@ -110,7 +110,7 @@ SHAPE = "a list of 1 to 4 axis sizes of at least 1, without the batch"
             "group_norm",
             (8, 1),
             {"num_groups": 8},
-            "num_groups (=8) leaves groups of one element, which any norm makes 0; use fewer",
+            "num_groups (=8) leaves groups of one element, which any norm makes 0",
         ),
         ("group_norm", (8, 3), {}, f"the required field num_groups is missing; it must be {COUNT}"),
         ("group_norm", (8, 3), {"num_groups": 0}, f"num_groups is 0; it must be {COUNT}"),
