@@ -7,8 +7,19 @@ A message says the place, what was found, the rule, and the nearest known word:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
-__all__ = ["ConvcostError", "FieldError", "GraphError", "LimitError", "Problem", "SpecError", "nearest", "nearest_hint"]
+__all__ = [
+    "ConvcostError",
+    "FieldError",
+    "GraphError",
+    "LimitError",
+    "Problem",
+    "SpecError",
+    "nearest",
+    "nearest_hint",
+    "printable",
+]
 
 
 class ConvcostError(Exception):
@@ -34,6 +45,18 @@ class LimitError(GraphError):
     """A network has more nodes than its builder allows."""
 
 
+MOST_CANDIDATES = 300
+MOST_PROBLEMS = 100
+"""So many mistakes of a file are reported; who has more will not read them."""
+
+
+def printable(text: str) -> str:
+    """The text with every character that could speak to a terminal written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class Problem:
     """One mistake and its place in a file (line and column count from 1)."""
 
@@ -42,27 +65,35 @@ class Problem:
     def __init__(self, line: int, column: int, message: str) -> None:
         self.line = line
         self.column = column
-        self.message = message
+        self.message = printable(message)
 
 
 class SpecError(ConvcostError):
     """Every mistake found in one spec, in the order of the file.
 
-    `str()` gives one line a mistake: `file:line:column: message`.
+    `str()` gives one line a mistake: `file:line:column: message`; of very many mistakes, the first hundred.
     """
 
-    def __init__(self, path: str, problems: Iterable[Problem]) -> None:
+    def __init__(self, path: str, problems: Iterable[Problem], more: bool = False) -> None:
         self.path = path
         unique = {(p.line, p.column, p.message): p for p in problems}
-        self.problems = tuple(unique[key] for key in sorted(unique))
-        super().__init__("\n".join(f"{path}:{p.line}:{p.column}: {p.message}" for p in self.problems))
+        found = tuple(unique[key] for key in sorted(unique))
+        self.problems = found[:MOST_PROBLEMS]
+        lines = [f"{printable(path)}:{p.line}:{p.column}: {p.message}" for p in self.problems]
+        if more or len(found) > MOST_PROBLEMS:
+            lines.append("... and more; mend these first")
+        super().__init__("\n".join(lines))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is most like this one, or None where none is near."""
     import difflib
 
-    words = {candidate.lower(): candidate for candidate in known}
+    candidates = list(known)
+    if len(candidates) > MOST_CANDIDATES:  # so that no file takes long
+        similar = (candidate for candidate in candidates if abs(len(candidate) - len(word)) <= 2)
+        candidates = list(islice(similar, MOST_CANDIDATES))
+    words = {candidate.lower(): candidate for candidate in candidates}
     found = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     return words[found[0]] if found else None
 

@@ -16,7 +16,7 @@ from convcost.errors import FieldError, GraphError, LimitError
 from convcost.ops import Block, Operator, catalogue_entry
 from convcost.ops.base import show_shape
 from convcost.ops.conv import show_window
-from convcost.ops.kinds import COUNT, show
+from convcost.ops.kinds import COUNT, LARGEST, show
 from convcost.ops.move import Input
 from convcost.record import Record
 
@@ -200,6 +200,11 @@ class Builder:
         finally:
             self._scope = outer
 
+    def is_free(self, name: str) -> bool:
+        """Whether nothing in the current scope has this name."""
+        full = self.path_of(name)
+        return full not in self._names and full not in self._reserved
+
     def path_of(self, name: str) -> str:
         """The full name of something called `name` in the current scope."""
         return f"{self._scope.path}.{name}" if self._scope else name
@@ -232,6 +237,8 @@ class Builder:
         shape = op.out_shape(shapes)
         if any(is_int(size) and size < 1 for size in shape):
             raise GraphError(f"the output would be {show_shape(shape)}; every axis must be at least 1")
+        if any(is_int(size) and size > LARGEST for size in shape):
+            raise GraphError(f"the output would be {show_shape(shape)}; no axis may exceed {LARGEST:.0e}")
         return shape
 
     def _append(self, op: Operator, inputs: tuple[Value, ...], shape: Shape, name: str | None) -> Value:

@@ -1,9 +1,12 @@
-"""What an operator says of itself, and how it refuses: shared by the worked examples."""
+"""What an operator says of itself, what a block costs, and how both refuse: shared by the worked examples."""
 
 from typing import Any
 
 import pytest
 
+import convcost.blocks  # noqa: F401 - registers the blocks
+from convcost.analysis.cost import analyze
+from convcost.analysis.result import Analysis
 from convcost.errors import ConvcostError
 from convcost.graph import Builder
 
@@ -33,3 +36,18 @@ def refusal(word: str, *shapes: tuple[int, ...], leading: int = 0, **fields: Any
     with pytest.raises(ConvcostError) as refused:
         told(word, *shapes, leading=leading, **fields)
     return str(refused.value)
+
+
+def analysis_of(word: str, shape: tuple[int, ...], **fields: Any) -> Analysis:
+    """The analysis of one block on an input of that shape."""
+    b = Builder()
+    b.apply(word, b.input(shape), name="x", **fields)
+    return analyze(b.graph())
+
+
+def output_of(result: Analysis) -> tuple[int, ...]:
+    return result.layers[-1].node.shape
+
+
+def names_of(result: Analysis) -> list[str]:
+    return [layer.node.name.removeprefix("x.") for layer in result.layers]

@@ -40,8 +40,11 @@ def storages(graph: Graph) -> list[int]:
     return owner
 
 
-def live_sizes(graph: Graph, size_of: Callable[[Shape], Size]) -> list[Size]:
-    """The bytes alive while each node runs: its inputs, its output, and what later nodes still need."""
+def live_sizes(graph: Graph, size_of: Callable[[Node], Size]) -> list[Size]:
+    """The bytes alive while each node runs: its inputs, its output, and what later nodes still need.
+
+    `size_of` gives the bytes of the memory that a node's output has for itself.
+    """
     owner = storages(graph)
     last_use = {}
     read = [False] * len(graph.nodes)
@@ -56,14 +59,14 @@ def live_sizes(graph: Graph, size_of: Callable[[Shape], Size]) -> list[Size]:
     freed_after: dict[int, list[int]] = {}
     for storage, position in last_use.items():
         freed_after.setdefault(position, []).append(storage)
-    live: Size = sum((size_of(node.shape) for node in graph.inputs), 0)
+    live: Size = sum((size_of(node) for node in graph.inputs), 0)
     sizes = []
     for position, node in enumerate(graph.nodes):
         if owner[position] == position and not node.is_input:
-            live = live + size_of(node.shape)
+            live = live + size_of(node)
         sizes.append(live)
         for storage in freed_after.get(position, ()):
-            live = live - size_of(graph.nodes[storage].shape)
+            live = live - size_of(graph.nodes[storage])
     return sizes
 
 
@@ -72,7 +75,7 @@ def peak_activations(graph: Graph, size_of: Callable[[Shape], Size]) -> Peak:
 
     `size_of` gives the bytes of a tensor of some shape. Among symbols no node is known to be the peak.
     """
-    sizes = live_sizes(graph, size_of)
+    sizes = live_sizes(graph, lambda node: size_of(node.shape))
     if not sizes:
         return Peak(size=0, node=None)
     if not all(map(is_int, sizes)):

@@ -25,7 +25,7 @@ def screen() -> Screen:
 
 
 def emit(text: str, output: str | None) -> None:
-    """Print the text, or write it to a file.
+    """Print the text, or write it to a file; a link is followed, and a device or pipe written to as it is.
 
     Raises:
         ConvcostError: the file cannot be written; nothing of it is left behind then.
@@ -34,19 +34,29 @@ def emit(text: str, output: str | None) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
         return
-    folder = os.path.dirname(os.path.abspath(output))
+    path = os.path.realpath(output)
     try:
-        with tempfile.NamedTemporaryFile("w", dir=folder, encoding="utf-8", delete=False) as file:
-            temporary = file.name
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "w", encoding="utf-8") as device:
+                device.write(text + "\n")
+            return
+        _write_whole(text, path)
+    except OSError as error:
+        hint = "; give a folder that exists" if isinstance(error, FileNotFoundError) else ""
+        raise ConvcostError(f"{output}: cannot be written: {error.strerror}{hint}") from None
+
+
+def _write_whole(text: str, path: str) -> None:
+    """Write a file beside the one that is meant, and put it in its place."""
+    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), encoding="utf-8", delete=False) as file:
+        try:
             file.write(text + "\n")
-    except OSError as error:
-        raise ConvcostError(f"{output}: cannot be written: {error.strerror}; give a folder that exists") from None
-    try:
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, output)
-    except OSError as error:
-        os.unlink(temporary)
-        raise ConvcostError(f"{output}: cannot be written: {error.strerror}") from None
+            file.close()
+            os.chmod(file.name, os.stat(path).st_mode if os.path.exists(path) else 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
 
 
 def _umask() -> int:

@@ -7,8 +7,9 @@ from typing import Any
 
 from convcost.arith import is_int
 from convcost.errors import FieldError, GraphError, LimitError, nearest_hint
-from convcost.frontends.expression import ExpressionError, evaluate
-from convcost.frontends.fields import FieldReader, OwnBlock
+from convcost.frontends.expression import ExpressionError
+from convcost.frontends.fields import HIDDEN, FieldReader, OwnBlock
+from convcost.frontends.growth import LIMIT, Growth
 from convcost.frontends.layers import Layer, LayerList
 from convcost.frontends.yaml_reader import Located, Scalar
 from convcost.graph import Builder, Value
@@ -17,8 +18,8 @@ from convcost.ops.kinds import as_whole, show
 
 __all__ = ["LIMIT", "Assembly"]
 
-LIMIT = 250_000
-"""The most layers that a spec may expand to."""
+UNSAID = Value(position=-1, shape=())
+"""Stands for the input of a network with several, until a layer says which it reads."""
 
 
 class Frame:
@@ -56,7 +57,7 @@ class Assembly:
         self._report = report
         self._reported: set[tuple[int, int, str]] = set()
         self._calls: list[tuple[str, Located]] = []
-        self._sizes: dict[str, int] = {}
+        self._inputs: tuple[str, ...] = ()
         self.fields = FieldReader(self.report, variables)
 
     def report(self, place: Located, message: str) -> None:
@@ -69,56 +70,21 @@ class Assembly:
 
     def assemble(self, layers: LayerList, inputs: dict[str, Value | None]) -> None:
         """Add all layers, unless they would be too many."""
-        if self.count(layers, ()) > LIMIT:
+        if not Growth(self.own_blocks, self.variables, self.report).is_bounded(layers):
             return
-        outer = Frame(LayerList(), None, inputs)
-        first = next(iter(inputs.values())) if len(inputs) == 1 else None
-        if len(inputs) > 1 and layers.layers and layers.layers[0].sources is None:
-            names = ", ".join(inputs)
-            self.report(
-                layers.layers[0].place, f"{layers.layers[0].label}: say with from which input it reads: {names}"
-            )
+        self._inputs = tuple(inputs)
+        first = next(iter(inputs.values())) if len(inputs) == 1 else UNSAID
         try:
-            self.add_list(layers, first, self.variables, outer)
+            self.add_list(layers, first, self.variables, Frame(LayerList(), None, inputs))
         except LimitError as error:
             self._report(layers.layers[0].place, str(error))
 
-    def count(self, layers: LayerList, using: tuple[str, ...]) -> int:
-        """At least so many nodes will the layers make; reports the first layer that makes too many."""
-        total = 0
-        for layer in layers.layers:
-            size = 1
-            if layer.branches is not None:
-                size = sum(self.count(branch, using) for branch in layer.branches) + (layer.word != "sequence")
-            elif layer.word in self.own_blocks:
-                size = self.count_block(layer, using)
-            times = 1 if layer.repeat is None else self.known_repeat(layer)
-            if size <= LIMIT < size * times + total:
-                number = f"{size * times + total:,}" if size * times + total < 10**30 else "more than 10^30"
-                self.report(
-                    layer.place, f"{layer.label}: the network grows to {number} layers here; the limit is {LIMIT:,}"
-                )
-            total += size * times
-        return total
-
-    def count_block(self, layer: Layer, using: tuple[str, ...]) -> int:
-        name = layer.word
-        if name in using:
-            chain = " -> ".join((*using[using.index(name) :], name))
-            self.report(layer.place, f"{layer.label}: a block cannot use itself: {chain}")
-            return LIMIT + 1
-        if name not in self._sizes:
-            self._sizes[name] = self.count(self.own_blocks[name].layers, (*using, name))
-        return self._sizes[name]
-
-    def known_repeat(self, layer: Layer) -> int:
-        """The number of repetitions where variables give it, else 0: a lower bound."""
-        value = layer.repeat.value if isinstance(layer.repeat, Scalar) else None
-        try:
-            value = evaluate(value, self.variables) if isinstance(value, str) else value
-        except ExpressionError:
-            return 0
-        return max(0, as_whole(value) or 0)
+    def said(self, layer: Layer, x: Value | None) -> Value | None:
+        """The value that a layer reads, where the first of several inputs has to be named; else a mistake."""
+        if x is not UNSAID:
+            return x
+        self.report(layer.place, f"{layer.label}: say with from which input it reads: {', '.join(self._inputs)}")
+        return None
 
     def add_list(self, layers: LayerList, x: Value | None, names: dict[str, Any], outer: Frame) -> Value | None:
         """Add layers one behind the other; the last one's value."""
@@ -183,17 +149,17 @@ class Assembly:
         return x
 
     def read_repeat(self, layer: Layer, names: dict[str, Any]) -> int | None:
+        """The number of repetitions; 1 where a mistake hides it, None after a mistake. A comparison counts 0 or 1."""
         assert layer.repeat is not None
         try:
             value = self.fields.value_of(layer.repeat, names)
         except ExpressionError as error:
             self.report(layer.repeat, f"{layer.label}: repeat: {error}")
             return None
-        times = (
-            int(value)
-            if isinstance(value, bool) and isinstance(layer.repeat, Scalar) and isinstance(layer.repeat.value, str)
-            else as_whole(value)
-        )
+        if value is HIDDEN:
+            return 1
+        compared = isinstance(value, bool) and isinstance(layer.repeat, Scalar) and isinstance(layer.repeat.value, str)
+        times = int(value) if compared else as_whole(value)
         if times is None or not 0 <= times <= LIMIT:
             rule = f"it must be a whole number from 0 to {LIMIT:,}"
             self.report(layer.repeat, f"{layer.label}: repeat is {show(value)}; {rule}")
@@ -203,6 +169,8 @@ class Assembly:
     def add_layer(
         self, layer: Layer, name: str | None, xs: tuple[Value | None, ...], names: dict[str, Any], frame: Frame
     ) -> Value | None:
+        if layer.broken:
+            return None
         try:
             if layer.branches is not None:
                 return self.add_branches(layer, name, xs[0], names, frame)
@@ -226,17 +194,19 @@ class Assembly:
             ends = [self.add_list(branch, x, names, frame) for branch in layer.branches]
             if role == "sequence":
                 return ends[0] if ends else x
-            known = tuple(end for end in ends if end is not None)
+            known = tuple(end for end in (self.said(layer, end) for end in ends) if end is not None)
             if not ends or len(known) < len(ends):
                 return None
-            return self.add_operator(layer, layer.word, known, {})
+            word = layer.word if self.builder.is_free(layer.word) else None
+            return self.add_operator(layer, word, known, {})
 
     def add_own_block(self, layer: Layer, name: str | None, x: Value | None, names: dict[str, Any]) -> Value | None:
+        """Add the layers of a block of the file; where the input is hidden, to find the mistakes among them."""
         block = self.own_blocks[layer.word]
-        arguments = self.fields.arguments(layer, block, names)
-        if arguments is None or x is None or any(used == block.name for used, _ in self._calls):
-            return None
-        inner = {**self.variables, **arguments, "in_channels": x.channels}
+        x = self.said(layer, x)
+        channels = HIDDEN if x is None else x.channels
+        arguments = self.fields.arguments(layer, block, names, channels)
+        inner = {**self.variables, **arguments, "in_channels": channels}
         with self.builder.scope(name, block.name, detail=block.describe(arguments)):
             self._calls.append((block.name, layer.place))
             try:
@@ -253,6 +223,7 @@ class Assembly:
         defaults = cls.field_defaults if cls else BLOCKS[layer.word].defaults
         if cls is not None and cls.many_inputs and len(xs) < 2:
             return None  # reported already
+        xs = tuple(self.said(layer, x) for x in xs)
         rank = len(xs[0].shape) - 1 if xs[0] is not None and 2 <= len(xs[0].shape) <= 4 else None
         fields = self.fields.registered(layer, kinds, defaults, rank, names)
         if fields is None or any(x is None for x in xs):

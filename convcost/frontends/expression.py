@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 from convcost.arith import ceil_div, exact_div, floor_div, is_int
-from convcost.errors import ConvcostError, nearest_hint
+from convcost.errors import ConvcostError, nearest_hint, printable
 
-__all__ = ["FUNCTIONS", "ExpressionError", "evaluate", "number", "simplest"]
+__all__ = ["FUNCTIONS", "YAML_1_1_BOOLEANS", "ExpressionError", "evaluate", "number", "quote", "shorten", "simplest"]
 
 LONGEST = 500
 BITS = 256
+MOST_NAMES = 20
+LONGEST_LIST = 300
+"""Characters: so much of the known names does a message list."""
+YAML_1_1_BOOLEANS = {"yes", "no", "on", "off"}
+"""The words, in lower case, that YAML 1.1 read as booleans besides true and false."""
 
 
 class ExpressionError(ConvcostError):
@@ -43,6 +49,17 @@ def number(text: str) -> int | Fraction:
 def simplest(value: Any) -> Any:
     """A fraction that is whole as an int; anything else as it is."""
     return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
+
+
+def shorten(text: str) -> str:
+    """A text as messages show it: printable, and cut where it is long."""
+    shown = printable(text)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def quote(text: str) -> str:
+    """A text as messages quote it."""
+    return f'"{shorten(text)}"'
 
 
 def make_divisible(value: Any, divisor: Any = 8, min_value: Any = None) -> Any:
@@ -81,6 +98,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "round": _round,
 }
+ARGUMENTS: dict[str, tuple[int, int | None]] = {
+    "ceil_div": (2, 2),
+    "exact_div": (2, 2),
+    "make_divisible": (1, 3),
+    "max": (2, None),
+    "min": (2, None),
+}
+"""The fewest and most arguments (None: any number) of a function; one that is not here takes one."""
 
 
 def _divide(left: Any, right: Any) -> Any:
@@ -107,14 +132,9 @@ BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
     ast.Pow: _power,
 }
-UNARY: dict[type[ast.AST], Callable[[Any], Any]] = {
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
-}
-COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
+SIGNS: dict[type[ast.AST], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
+EQUALITIES: dict[type[ast.AST], Callable[[Any, Any], Any]] = {ast.Eq: operator.eq, ast.NotEq: operator.ne}
+ORDERS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -129,12 +149,16 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
         ExpressionError: it cannot be read, names what is unknown, or leaves the bounds.
     """
     tree = _parse(text)
+    if isinstance(tree, ast.Name) and tree.id not in names and tree.id.lower() in YAML_1_1_BOOLEANS:
+        raise ExpressionError(f"{tree.id} is a boolean in YAML 1.1 and a word in 1.2; write true or false")
     try:
-        return _value(tree, names)
+        return _Evaluation(text.strip(), names).value(tree)
     except ZeroDivisionError:
-        raise ExpressionError(f'"{text}" divides by zero') from None
+        raise ExpressionError(f"{quote(text)} divides by zero") from None
+    except RecursionError:
+        raise ExpressionError(f"{quote(text)} nests too deeply") from None
     except (ArithmeticError, TypeError, ValueError) as error:
-        raise ExpressionError(f'"{text}" cannot be computed: {error}') from None
+        raise ExpressionError(f"{quote(text)} cannot be computed: {error}") from None
 
 
 @lru_cache(maxsize=4096)
@@ -142,86 +166,114 @@ def _parse(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise ExpressionError(f"an expression of {len(text)} characters is too long; the limit is {LONGEST}")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, such as of `1if 1else 2`
+            return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         hint = ""
         if text.count("(") > text.count(")"):
             hint = "; inside {...} a comma ends a value: put quotes around an expression that has one"
-        raise ExpressionError(f'"{text}" is no arithmetic expression{hint}') from None
+        raise ExpressionError(f"{quote(text)} is no arithmetic expression{hint}") from None
 
 
-def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    """The value of a syntax tree, bounded."""
-    value = simplest(_raw_value(node, names))
-    if isinstance(value, (int, Fraction)) and _bits(value) > BITS:
-        raise ExpressionError("a number leaves the bounds (2^256)")
-    return value
+class _Evaluation:
+    """The walk over the syntax tree of one expression; what need not be known (`a or b`) is not computed."""
+
+    def __init__(self, text: str, names: Mapping[str, Any]) -> None:
+        self.text = text
+        self.names = names
+
+    def value(self, node: ast.expr) -> Any:
+        """The value of a syntax tree, bounded.
+
+        Raises:
+            ExpressionError: it has what is not allowed, names what is unknown, or leaves the bounds.
+        """
+        value = simplest(self.raw_value(node))
+        if isinstance(value, (int, Fraction)) and _bits(value) > BITS:
+            raise ExpressionError("a number leaves the bounds (2^256)")
+        return value
+
+    def raw_value(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=bool() | str() | int() as value):
+                return value
+            case ast.Constant(value=float() as value):
+                literal = ast.get_source_segment(self.text, node) or repr(value)
+                return number(literal.replace("_", ""))
+            case ast.Name(id=name):
+                return self.look_up(name)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
+                return BINARY[type(op)](self.number(left), self.number(right))
+            case ast.UnaryOp(op=op, operand=operand) if type(op) in SIGNS:
+                return SIGNS[type(op)](self.number(operand))
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return not self.value(operand)
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                return self.compare(left, ops, others)
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                return self.value(body if self.value(test) else orelse)
+            case ast.BoolOp(op=op, values=values):
+                known = (bool(self.value(value)) for value in values)
+                return all(known) if isinstance(op, ast.And) else any(known)
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+                return self.call(name, arguments)
+            case _:
+                raise ExpressionError(
+                    f"{quote(ast.unparse(node))} is not allowed; an expression has numbers, variables, "
+                    f"+ - * / // % **, comparisons, a if b else c, and {', '.join(FUNCTIONS)}"
+                )
+
+    def number(self, node: ast.expr) -> Any:
+        value = self.value(node)
+        if isinstance(value, (str, bool, list, tuple, dict)) or value is None:
+            raise ExpressionError(f"{quote(ast.unparse(node))} is no number")
+        return value
+
+    def look_up(self, name: str) -> Any:
+        if name not in self.names:
+            known = f"known are {_listed(self.names)}" if self.names else "none are defined"
+            hint = nearest_hint(name[:60], self.names)
+            raise ExpressionError(f"unknown variable {quote(name)}; {known}{hint}")
+        return self.names[name]
+
+    def compare(self, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]) -> bool:
+        for op, right in zip(ops, others, strict=True):
+            if type(op) in EQUALITIES:
+                holds = EQUALITIES[type(op)](self.value(left), self.value(right))
+            elif type(op) in ORDERS:
+                holds = ORDERS[type(op)](self.number(left), self.number(right))
+            else:
+                raise ExpressionError("only == != < <= > >= compare")
+            if not holds:
+                return False
+            left = right
+        return True
+
+    def call(self, name: str, nodes: list[ast.expr]) -> Any:
+        if name not in FUNCTIONS:
+            hint = nearest_hint(name[:60], FUNCTIONS)
+            raise ExpressionError(f"unknown function {quote(name)}; known are {', '.join(FUNCTIONS)}{hint}")
+        arguments = [self.number(node) for node in nodes]
+        fewest, most = ARGUMENTS.get(name, (1, 1))
+        if len(arguments) < fewest or (most is not None and len(arguments) > most):
+            takes = f"at least {fewest}" if most is None else f"{fewest}" if fewest == most else f"{fewest} to {most}"
+            noun = "argument" if takes == "1" else "arguments"
+            raise ExpressionError(f"{name} takes {takes} {noun}, not {len(arguments)}")
+        if name in ("exact_div", "ceil_div") and any(isinstance(argument, Fraction) for argument in arguments):
+            raise ExpressionError(f"{name} needs whole numbers")
+        return FUNCTIONS[name](*arguments)
 
 
-def _raw_value(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    match node:
-        case ast.Constant(value=bool() | str() as value):
-            return value
-        case ast.Constant(value=int() as value):
-            return value
-        case ast.Constant(value=float() as value):
-            return Fraction(repr(value))
-        case ast.Name(id=name):
-            return _look_up(name, names)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
-            return BINARY[type(op)](_number(left, names), _number(right, names))
-        case ast.UnaryOp(op=op, operand=operand) if type(op) in UNARY:
-            return UNARY[type(op)](_value(operand, names))
-        case ast.Compare(left=left, ops=ops, comparators=others):
-            return _compare(
-                _value(left, names), [(op, _value(other, names)) for op, other in zip(ops, others, strict=True)]
-            )
-        case ast.IfExp(test=test, body=body, orelse=orelse):
-            return _value(body if _value(test, names) else orelse, names)
-        case ast.BoolOp(op=op, values=values):
-            known = [bool(_value(value, names)) for value in values]
-            return all(known) if isinstance(op, ast.And) else any(known)
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-            return _call(name, [_number(argument, names) for argument in arguments])
-        case _:
-            raise ExpressionError(
-                f'"{ast.unparse(node)[:60]}" is not allowed; an expression has numbers, variables, + - * / // % **,'
-                f" comparisons, a if b else c, and {', '.join(FUNCTIONS)}"
-            )
-
-
-def _number(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    value = _value(node, names)
-    if isinstance(value, (str, bool, list, tuple)) or value is None:
-        raise ExpressionError(f'"{ast.unparse(node)[:60]}" is no number')
-    return value
-
-
-def _look_up(name: str, names: Mapping[str, Any]) -> Any:
-    if name not in names:
-        known = f"known are {', '.join(names)}" if names else "none are defined"
-        raise ExpressionError(f'unknown variable "{name}"; {known}{nearest_hint(name, names)}')
-    return names[name]
-
-
-def _compare(left: Any, others: list[tuple[ast.cmpop, Any]]) -> bool:
-    for op, right in others:
-        if type(op) not in COMPARE:
-            raise ExpressionError("only == != < <= > >= compare")
-        if not COMPARE[type(op)](left, right):
-            return False
-        left = right
-    return True
-
-
-def _call(name: str, arguments: list[Any]) -> Any:
-    if name not in FUNCTIONS:
-        raise ExpressionError(
-            f'unknown function "{name}"; known are {", ".join(FUNCTIONS)}{nearest_hint(name, FUNCTIONS)}'
-        )
-    if name in ("exact_div", "ceil_div") and any(isinstance(argument, Fraction) for argument in arguments):
-        raise ExpressionError(f"{name} needs whole numbers")
-    return FUNCTIONS[name](*arguments)
+def _listed(names: Mapping[str, Any]) -> str:
+    """The names, or the first of many, separated by commas."""
+    shown: list[str] = []
+    for name in names:
+        if len(shown) == MOST_NAMES or sum(map(len, shown)) > LONGEST_LIST:
+            shown.append("...")
+            break
+        shown.append(name[:60])
+    return ", ".join(shown)
 
 
 def _bits(value: Any) -> int:

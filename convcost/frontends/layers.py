@@ -8,6 +8,7 @@ from collections.abc import Callable
 from convcost.errors import nearest_hint
 from convcost.frontends.yaml_reader import YAML_1_1_BOOLEANS, Located, Mapping, Scalar, Sequence
 from convcost.ops import BLOCKS, OPERATORS
+from convcost.ops.kinds import show
 
 __all__ = ["JOINS", "LAYER_KEYS", "NAME", "Layer", "LayerList", "LayerReader"]
 
@@ -30,6 +31,7 @@ class Layer:
         self.name: str | None = None
         self.repeat: Located | None = None
         self.sources: list[Scalar] | None = None
+        self.broken = False  # a mistake is reported that leaves nothing to read
 
     @property
     def label(self) -> str:
@@ -86,7 +88,8 @@ class LayerReader:
         """One layer: a bare word, or a mapping with one operator or block."""
         if isinstance(item, Scalar):
             if not isinstance(item.value, str):
-                self.report(item, "a layer must be an operator or block, such as relu or conv: {...}")
+                rule = "it must be an operator or block, such as relu or conv: {...}"
+                self.report(item, f"a layer is {show(item.value)}; {rule}")
                 return None
             return self._finish(Layer(item.value, item), None) if self._knows(item.value, item) else None
         if not isinstance(item, Mapping):
@@ -115,6 +118,7 @@ class LayerReader:
             layer.fields = value.entries
         elif not empty:
             self.report(value or layer.place, f"{layer.label}: its fields must be a mapping, such as {{field: value}}")
+            layer.broken = True
         if layer.sources is not None and len(layer.sources) > 1 and layer.word not in JOINS:
             self.report(
                 layer.sources[1], f"{layer.label}: it takes one input; several are joined by {', '.join(JOINS)}"
@@ -127,8 +131,12 @@ class LayerReader:
             layer.branches = [self.read_list(value, layer.place, layer.label)]
             return
         joins_sources = layer.sources is not None and len(layer.sources) > 1
+        if joins_sources and layer.repeat is not None:
+            rule = f"repeat needs one input, and from names {len(layer.sources or ())}"
+            self.report(layer.repeat, f"{layer.label}: {rule}; put the join into a sequence or drop repeat")
+            layer.broken = True
         if value is None or (isinstance(value, Sequence) and not value.items and joins_sources):
-            if not joins_sources:
+            if not joins_sources and not layer.broken:
                 message = "it needs branches, [[...], [...]], or from with at least two names"
                 self.report(layer.place, f"{layer.label}: {message}")
             return
@@ -154,8 +162,9 @@ class LayerReader:
                 value, f'{layer.word}: the name {name} is a boolean in YAML 1.1; write "{name}" or another name'
             )
         elif not isinstance(name, str) or not NAME.match(name):
-            rule = "a name must be letters, digits, _ or -, starting with a letter, 64 at most"
-            self.report(value, f"{layer.word}: {rule}")
+            rule = "it must be letters, digits, _ or -, starting with a letter or _, 64 at most"
+            found = show(name) if isinstance(value, Scalar) else "a list or mapping"
+            self.report(value, f"{layer.word}: name is {found}; {rule}")
         elif name == "input":
             self.report(value, f'{layer.word}: the name "input" is the network\'s input; use another')
         else:
@@ -165,29 +174,30 @@ class LayerReader:
         if value is None:
             return
         items = value.items if isinstance(value, Sequence) else [value]
-        layer.sources = []
-        for item in items:
-            if isinstance(item, Scalar) and isinstance(item.value, str):
-                layer.sources.append(item)
-            else:
-                self.report(item, f"{layer.label}: from must name layers: a name, or a list of names")
-        if not layer.sources:
-            layer.sources = None
+        good = [item for item in items if isinstance(item, Scalar) and isinstance(item.value, str)]
+        wrong = [item for item in items if item not in good] or ([] if items else [value])
+        for item in wrong:
+            found = (
+                show(item.value) if isinstance(item, Scalar) else "an empty list" if not items else "a list or mapping"
+            )
+            rule = "it must be the name of a layer, or a list of names"
+            self.report(item, f"{layer.label}: from is {found}; {rule}")
+        layer.broken = bool(wrong)
+        layer.sources = good or None
 
     def _knows(self, word: str, place: Located) -> bool:
-        known = [*OPERATORS, *BLOCKS, *self.own_blocks, "sequence"]
         if word in OPERATORS or word in BLOCKS or word in self.own_blocks or word == "sequence":
             return True
-        self.report(
-            place, f'unknown operator or block "{word[:60]}"; `convcost ops` lists them{nearest_hint(word[:60], known)}'
-        )
+        hint = nearest_hint(word[:60], [*OPERATORS, *BLOCKS, *self.own_blocks, "sequence"])
+        self.report(place, f'unknown operator or block "{word[:60]}"; `convcost ops` lists them{hint}')
         return False
 
     def _report_words(self, item: Mapping, words: list[Scalar]) -> None:
         if not words:
             self.report(item, "this layer names no operator or block, such as conv: {...}")
             return
-        known = [word.value for word in words if word.value in OPERATORS or word.value in BLOCKS]
+        catalogue = {*OPERATORS, *BLOCKS, *self.own_blocks, "sequence"}
+        known = [word.value for word in words if word.value in catalogue]
         others = [word for word in words if word.value not in known[:1]]
         for word in others:
             keys = ", ".join(LAYER_KEYS)

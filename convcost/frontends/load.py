@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from convcost.errors import ConvcostError, nearest_hint
+from convcost.errors import ConvcostError, Problem, SpecError, nearest_hint
+from convcost.frontends.expression import quote
 from convcost.frontends.yaml_spec import Spec, read_spec
 from convcost.graph import Graph
 
@@ -36,6 +37,7 @@ def find_spec(target: str) -> str:
 
     Raises:
         ConvcostError: it is neither.
+        SpecError: it is neither, and the bundled spec that it may mean is known.
     """
     if os.path.isfile(target):
         return target
@@ -43,12 +45,14 @@ def find_spec(target: str) -> str:
     name = target.removesuffix(".yaml")
     if bare and name and os.path.isfile(path := bundled_path(f"{name}.yaml")):
         return path
-    if target.endswith(SUFFIXES) or not bare or os.path.exists(target):
+    if not bare or os.path.exists(target):
         return target  # reading it says what is wrong
     names = bundled_names()
-    raise ConvcostError(
-        f'"{target}" is neither a file nor a bundled spec; bundled are {", ".join(names)}{nearest_hint(name, names)}'
-    )
+    if target.endswith(SUFFIXES):
+        hint = nearest_hint(os.path.splitext(target)[0][:60], names)
+        raise SpecError(target, [Problem(1, 1, f"there is no such file{hint}")])
+    hint = nearest_hint(name[:60], names)
+    raise ConvcostError(f"{quote(target)} is neither a file nor a bundled spec; bundled are {', '.join(names)}{hint}")
 
 
 def load_spec(target: str, variables: dict[str, Any] | None = None) -> Spec:

@@ -16,17 +16,20 @@ from typing import Any
 import yaml
 
 from convcost.errors import ConvcostError, Problem, SpecError
-from convcost.frontends.expression import ExpressionError, number
+from convcost.frontends.expression import YAML_1_1_BOOLEANS, ExpressionError, number, quote
 
-__all__ = ["Located", "Mapping", "Scalar", "Sequence", "read_yaml", "scalar_value"]
+__all__ = ["YAML_1_1_BOOLEANS", "Located", "Mapping", "Scalar", "Sequence", "read_yaml", "scalar_value"]
 
 LARGEST_FILE = 4 * 2**20
 LARGEST_TREE = 200_000
 DEEPEST = 40
+LARGEST_REREAD = 64 * 2**10
+"""Characters: a file that is no YAML is read again by the slower parser, whose messages say more, up to this size."""
 
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?\Z")
-YAML_1_1_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
+NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
 class Located:
@@ -88,21 +91,34 @@ def read_yaml(path: str) -> tuple[Located, list[Problem]]:
         SpecError: the file cannot be read, is no YAML, or leaves the bounds.
     """
     text = _read_text(path)
-    loader = getattr(yaml, "CParser", None)
     problems: list[Problem] = []
     try:
-        parser = loader(text) if loader else yaml.SafeLoader(text)
-        root = _compose(_events(parser), problems)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        hint = "; a layer with name, from or repeat needs a colon: `- relu:`" if "mapping values" in str(error) else ""
-        raise SpecError(path, [Problem(*place, f"this is no YAML: {error.problem or error.context}{hint}")]) from None
+        _check_characters(text)
+        root = _compose(text, problems)
     except yaml.YAMLError as error:
-        raise SpecError(path, [Problem(1, 1, f"this is no YAML: {str(error).splitlines()[0]}")]) from None
+        raise SpecError(path, [*problems, _problem_of(error)]) from None
     except RefusedError as refused:
         raise SpecError(path, [*problems, refused.problem]) from None
     return root, problems
+
+
+def _problem_of(error: yaml.YAMLError) -> Problem:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return Problem(1, 1, f"this is no YAML: {str(error).splitlines()[0]}")
+    mark = error.problem_mark or error.context_mark
+    place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    hint = "; a layer with name, from or repeat needs a colon: `- relu:`" if "mapping values" in str(error) else ""
+    return Problem(*place, f"this is no YAML: {error.problem or error.context}{hint}")
+
+
+def _check_characters(text: str) -> None:
+    found = NOT_ALLOWED.search(text)
+    if found:
+        line, start = 1, 0
+        for end in LINE_BREAK.finditer(text, 0, found.start()):
+            line, start = line + 1, end.end()
+        message = f"this is no YAML: the character U+{ord(found[0]):04X} is not allowed; remove it"
+        raise RefusedError(line, found.start() - start + 1, message)
 
 
 def _read_text(path: str) -> str:
@@ -110,8 +126,11 @@ def _read_text(path: str) -> str:
         return SpecError(path, [Problem(1, 1, message)])
 
     try:
+        if os.path.isdir(path):
+            raise refuse("this is a folder, not a spec")
         if not os.path.isfile(path):
-            raise refuse("this is a folder, not a spec" if os.path.isdir(path) else "there is no such file")
+            there = os.path.exists(path)
+            raise refuse("this is no regular file; a spec is one" if there else "there is no such file")
         size = os.path.getsize(path)
         if size > LARGEST_FILE:
             raise refuse(f"the file has {size:,} bytes; a spec may have {LARGEST_FILE:,}")
@@ -123,7 +142,24 @@ def _read_text(path: str) -> str:
         raise refuse(f"the file is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
 
 
-def _events(parser: Any) -> Iterator[Any]:
+def _events(text: str) -> Iterator[Any]:
+    """What the parser finds, by libyaml where it is there, which takes a tenth of the time.
+
+    Raises:
+        YAMLError: the text is no YAML.
+    """
+    fast = getattr(yaml, "CSafeLoader", None)
+    try:
+        yield from _parsed(fast or yaml.SafeLoader, text)
+    except yaml.YAMLError:
+        if fast and len(text) <= LARGEST_REREAD:
+            for _ in _parsed(yaml.SafeLoader, text):
+                pass
+        raise
+
+
+def _parsed(loader: Any, text: str) -> Iterator[Any]:
+    parser = loader(text)
     while parser.check_event():
         yield parser.get_event()
 
@@ -131,11 +167,14 @@ def _events(parser: Any) -> Iterator[Any]:
 class _Composer:
     """Builds the tree of the one document; `size` of each value counts its parts, aliases written out."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, text: str, problems: list[Problem]) -> None:
+        self.text = text
         self.problems = problems
         self.root: Located | None = None
         self.open: list[Sequence | Mapping] = []
         self.keys: list[Scalar | None] = []
+        self.starts: list[int] = []
+        self.total = 0
         self.anchors: dict[str, Located] = {}
 
     def take(self, event: Any) -> None:
@@ -144,13 +183,18 @@ class _Composer:
         Raises:
             RefusedError: the file leaves the bounds.
         """
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        start: Any = event.start_mark
+        end: Any = event.end_mark
+        line, column = start.line + 1, start.column + 1
         if isinstance(event, yaml.AliasEvent):
-            value = self.anchors.get(event.anchor or "")
+            anchor = event.anchor or ""
+            value = self.anchors.get(anchor)
             if value is None or value in self.open:
-                raise RefusedError(line, column, f"the alias *{event.anchor} names nothing that is complete above it")
+                raise RefusedError(line, column, f"the alias *{anchor[:60]} names nothing that is complete above it")
             self.put(value, value.size, line, column)
         elif isinstance(event, yaml.NodeEvent):
+            if isinstance(event, yaml.ScalarEvent) and start.index == end.index:
+                column -= self.blanks_before(start.index, column)
             value = _value_of(event, line, column)
             if event.anchor:
                 self.anchors[event.anchor] = value
@@ -162,17 +206,24 @@ class _Composer:
                     )
                 self.open.append(value)
                 self.keys.append(None)
+                self.starts.append(self.total - 1)
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-            self.open.pop()
+            self.open.pop().size = self.total - self.starts.pop()
             self.keys.pop()
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
             raise RefusedError(line, column, "a second document starts here; a spec is one document")
 
+    def blanks_before(self, index: int, column: int) -> int:
+        """How many blanks part an empty value from what it follows: some parsers place it behind them."""
+        blanks = 0
+        while blanks < column - 1 and self.text[index - 1 - blanks] in " \t":
+            blanks += 1
+        return blanks if blanks < column - 1 else 0
+
     def put(self, value: Located, size: int, line: int, column: int) -> None:
         """Hang a value into the innermost open one."""
-        for parent in self.open:
-            parent.size += size
-        if self.open and self.open[0].size > LARGEST_TREE:
+        self.total += size
+        if self.total > LARGEST_TREE:
             raise RefusedError(
                 line, column, f"the file has more than {LARGEST_TREE:,} values, aliases written out; use repeat"
             )
@@ -185,13 +236,14 @@ class _Composer:
         elif (key := self.keys[-1]) is None:
             self.keys[-1] = _key(value, parent, self.problems)
         else:
-            parent.entries.setdefault(key.value, (key, value))
+            if not _was_boolean(key):  # reported; what it means is not known
+                parent.entries.setdefault(key.value, (key, value))
             self.keys[-1] = None
 
 
-def _compose(events: Iterator[Any], problems: list[Problem]) -> Located:
-    composer = _Composer(problems)
-    for event in events:
+def _compose(text: str, problems: list[Problem]) -> Located:
+    composer = _Composer(text, problems)
+    for event in _events(text):
         composer.take(event)
     if composer.root is None:
         raise RefusedError(1, 1, "the file is empty; a spec has at least input and layers")
@@ -199,13 +251,13 @@ def _compose(events: Iterator[Any], problems: list[Problem]) -> Located:
 
 
 def _value_of(event: Any, line: int, column: int) -> Located:
-    if event.tag is not None and event.tag not in ("!", "tag:yaml.org,2002:str"):
+    if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
         raise RefusedError(line, column, f"the tag {event.tag[:60]} is not allowed; a spec has plain values only")
     if isinstance(event, yaml.SequenceStartEvent):
         return Sequence(line, column)
     if isinstance(event, yaml.MappingStartEvent):
         return Mapping(line, column)
-    plain = event.style is None or event.style == ""
+    plain = event.tag is None and (event.style is None or event.style == "")
     try:
         return Scalar(line, column, scalar_value(event.value) if plain else event.value, plain)
     except ExpressionError as error:
@@ -232,19 +284,25 @@ def scalar_value(text: str) -> str | int | Fraction | bool | None:
 def _key(value: Located, parent: Mapping, problems: list[Problem]) -> Scalar:
     if not isinstance(value, Scalar):
         raise RefusedError(value.line, value.column, "a key must be a word, not a list or a mapping")
-    key = Scalar(value.line, value.column, value.value if isinstance(value.value, str) else _as_word(value.value), True)
+    word = value.value if isinstance(value.value, str) else _as_word(value.value)
+    key = Scalar(value.line, value.column, word, value.plain)
     if key.value == "<<":
         raise RefusedError(
             value.line, value.column, "merge keys (<<) are not allowed; define a block with arguments instead"
         )
-    if value.plain and key.value.lower() in YAML_1_1_BOOLEANS:
+    if _was_boolean(key):
         message = f'the key {key.value} is a boolean in YAML 1.1 and a word in 1.2; write "{key.value}" or another word'
         problems.append(Problem(value.line, value.column, message))
     if key.value in parent.entries:
         first = parent.entries[key.value][0].line
-        message = f'the key "{key.value}" stands twice in one mapping, first on line {first}; keep one of them'
+        message = f"the key {quote(key.value)} stands twice in one mapping, first on line {first}; keep one of them"
         problems.append(Problem(value.line, value.column, message))
     return key
+
+
+def _was_boolean(key: Scalar) -> bool:
+    """Whether this word was a boolean in YAML 1.1."""
+    return key.plain and key.value.lower() in YAML_1_1_BOOLEANS
 
 
 def _as_word(value: Any) -> str:

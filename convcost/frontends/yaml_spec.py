@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import keyword
 from fractions import Fraction
 from typing import Any
 
 from convcost import blocks as _blocks  # noqa: F401 - registers the blocks
-from convcost.errors import Problem, SpecError, nearest_hint
+from convcost.errors import MOST_PROBLEMS, Problem, SpecError, nearest_hint
 from convcost.frontends.assembly import LIMIT, Assembly
 from convcost.frontends.expression import FUNCTIONS, ExpressionError, evaluate, number
 from convcost.frontends.fields import OwnBlock, is_word
-from convcost.frontends.layers import LAYER_KEYS, NAME, LayerReader
+from convcost.frontends.layers import LAYER_KEYS, NAME, LayerList, LayerReader
 from convcost.frontends.yaml_reader import Located, Mapping, Scalar, Sequence, read_yaml
 from convcost.graph import Builder, Graph, Value
 from convcost.metrics import METRICS
@@ -50,10 +51,17 @@ def read_spec(path: str, variables: dict[str, Any] | None = None) -> Spec:
     """
     root, problems = read_yaml(path)
     reader = _SpecReader(problems)
-    spec = reader.read(root, variables or {})
+    try:
+        spec = reader.read(root, variables or {})
+    except TooManyProblems:
+        raise SpecError(path, reader.problems, more=True) from None
     if reader.problems or spec is None:
         raise SpecError(path, reader.problems)
     return spec
+
+
+class TooManyProblems(Exception):  # noqa: N818 - it ends the reading, and is no error of its own
+    """So many mistakes were found that reading stops."""
 
 
 def exact(value: Any) -> Any:
@@ -68,6 +76,11 @@ def _can_be_set(value: Any) -> bool:
     return is_symbolic(value) or isinstance(value, (int, Fraction)) or (isinstance(value, str) and is_word(value))
 
 
+def _can_be_variable(name: str) -> bool:
+    """Whether expressions can use the name."""
+    return name.isidentifier() and name not in FUNCTIONS and not keyword.iskeyword(name)
+
+
 class _SpecReader:
     """Reads the parts of a spec, one method a part."""
 
@@ -76,6 +89,8 @@ class _SpecReader:
         self.variables: dict[str, Any] = {}
 
     def report(self, place: Located, message: str) -> None:
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise TooManyProblems
         self.problems.append(Problem(place.line, place.column, message))
 
     def read(self, root: Located, overrides: dict[str, Any]) -> Spec | None:
@@ -91,9 +106,7 @@ class _SpecReader:
         reader = LayerReader(self.report, set(own_blocks))
         for block in own_blocks.values():
             block.layers = reader.read_list(block.body, block.place, f'block "{block.name}"')
-        layers = reader.read_list(root.get("layers"), root, "layers")
-        if isinstance(root.get("layers"), Sequence) and not layers.layers and not self.problems:
-            self.report(root, "layers is empty; a network has at least one layer")
+        layers = self.read_layers(root, reader)
         builder = Builder(limit=LIMIT)
         inputs = self.read_inputs(root, builder)
         assembly = Assembly(builder, own_blocks, self.variables, self.report)
@@ -104,13 +117,26 @@ class _SpecReader:
             return None
         return Spec(graph=builder.graph(name, source, self.variables), expectations=expectations)
 
+    def read_layers(self, root: Mapping, reader: LayerReader) -> LayerList:
+        value = root.get("layers")
+        if value is None:
+            rule = "it must be a list of layers, each starting with a dash"
+            self.report(root, f"the required key layers is missing; {rule}")
+            return LayerList()
+        if isinstance(value, Sequence) and not value.items:
+            self.report(value, "layers is empty; a network has at least one layer")
+        return reader.read_list(value, root, "layers")
+
     def read_text(self, root: Mapping, key: str) -> str:
         value = root.get(key)
         if value is None:
             return ""
         text = value.value if isinstance(value, Scalar) else None
         if not isinstance(text, str) or not text.replace("\n", " ").isprintable() or len(text) > 1000:
-            self.report(value, f"{key} must be printable text of at most 1,000 characters")
+            found = (
+                show(text) if isinstance(value, Scalar) else "a list" if isinstance(value, Sequence) else "a mapping"
+            )
+            self.report(value, f"{key} is {found}; it must be printable text of at most 1,000 characters")
             return ""
         return " ".join(text.split())
 
@@ -128,13 +154,14 @@ class _SpecReader:
             elif not _can_be_set(override):
                 self.report(value or root, f'the variable "{name}" is set to {show(override)}; it must be a number')
         for name, (key, default) in entries.items():
-            if not name.isidentifier() or name in FUNCTIONS:
+            if not _can_be_variable(name):
                 self.report(
                     key, f'"{name[:60]}" cannot be a variable; a name is letters, digits and _, and no function'
                 )
                 continue
             found = self.evaluate_variable(name, default)
-            self.variables[name] = exact(overrides[name]) if name in overrides else found
+            given = name in overrides and _can_be_set(overrides[name])
+            self.variables[name] = exact(overrides[name]) if given else found
 
     def evaluate_variable(self, name: str, default: Located) -> Any:
         if not isinstance(default, Scalar) or default.value is None:
@@ -155,13 +182,15 @@ class _SpecReader:
         elif value is not None and not isinstance(value, Mapping):
             shapes = {"input": value}
         else:
-            message = "input must be a shape without the batch, such as [3, 224, 224], or a mapping of names to shapes"
-            self.report(value or root, message)
+            rule = "must be a shape without the batch, such as [3, 224, 224], or a mapping of names to shapes"
+            missing = f"the required key input is missing; it {rule}"
+            self.report(value or root, missing if value is None else f"input {rule}")
             return {"input": None}
         inputs: dict[str, Value | None] = {}
         for name, place in shapes.items():
             if not NAME.match(name):
-                self.report(place, f'the input\'s name "{name[:60]}" must be letters, digits, _ or -')
+                key = value.entries[name][0] if isinstance(value, Mapping) else place
+                self.report(key, f'the input\'s name "{name[:60]}" must be letters, digits, _ or -')
             shape = self.read_shape(name, place)
             inputs[name] = None if shape is None else builder.input(shape, name=name)
         return inputs
@@ -171,22 +200,25 @@ class _SpecReader:
         if not isinstance(value, Sequence) or not 1 <= len(value.items) <= 4:
             self.report(value, f'input "{name}": {rule}')
             return None
-        sizes = []
-        for item in value.items:
-            size = item.value if isinstance(item, Scalar) else None
-            try:
-                size = evaluate(size, self.variables) if isinstance(size, str) else size
-            except ExpressionError as error:
-                self.report(item, f'input "{name}": {error}')
-                return None
-            if not is_symbolic(size):
-                whole = as_whole(size)
-                if whole is None or not 1 <= whole <= 10**9:
-                    self.report(item, f'input "{name}": an axis must be a whole number from 1 to 10^9')
-                    return None
-                size = whole
-            sizes.append(size)
-        return tuple(sizes)
+        sizes = [self.read_axis(name, item) for item in value.items]
+        return None if any(size is None for size in sizes) else tuple(sizes)
+
+    def read_axis(self, name: str, item: Located) -> Any:
+        """One axis of an input, or None after a mistake."""
+        size = item.value if isinstance(item, Scalar) else None
+        try:
+            size = evaluate(size, self.variables) if isinstance(size, str) else size
+        except ExpressionError as error:
+            self.report(item, f'input "{name}": {error}')
+            return None
+        if is_symbolic(size):
+            return size
+        whole = as_whole(size)
+        if whole is None or not 1 <= whole <= 10**9:
+            found = show(size) if isinstance(item, Scalar) else "a list or mapping"
+            self.report(item, f'input "{name}": an axis is {found}; it must be a whole number from 1 to 10^9')
+            return None
+        return whole
 
     def read_blocks(self, value: Located | None) -> dict[str, OwnBlock]:
         if value is None:
@@ -196,12 +228,16 @@ class _SpecReader:
             return {}
         found = {}
         for name, (key, body) in value.entries.items():
-            if not NAME.match(name) or name in LAYER_KEYS:
+            if name in LAYER_KEYS:
+                keys = f"{', '.join(LAYER_KEYS[:-1])} and {LAYER_KEYS[-1]}"
+                self.report(key, f'a block cannot be named "{name}"; {keys} are keys of every layer')
+            elif not NAME.match(name):
                 self.report(key, f'a block cannot be named "{name[:60]}"; use letters, digits, _ or -')
             elif name in OPERATORS or name in BLOCKS or name == "sequence":
                 self.report(key, f'the block "{name}" would hide the operator or block of that name; use another name')
             elif not isinstance(body, Mapping):
                 self.report(body, f'block "{name}" must be a mapping with layers, and arguments where it has any')
+                found[name] = OwnBlock(name, key, {}, Sequence(key.line, key.column))
             else:
                 found[name] = self.read_block(name, key, body)
         return found
@@ -220,8 +256,12 @@ class _SpecReader:
                 arguments, f'block "{name}": arguments must be a mapping of names to defaults, empty where required'
             )
         for word, (place, _) in entries.items():
-            if not word.isidentifier() or word in FUNCTIONS:
-                self.report(place, f'block "{name}": "{word[:60]}" cannot be an argument; use letters, digits and _')
+            if word == "in_channels":
+                rule = "it is what the block reads"
+                self.report(place, f'block "{name}": "in_channels" cannot be an argument; {rule}')
+            elif not _can_be_variable(word):
+                rule = "use letters, digits and _" + (", and no function" if word in FUNCTIONS else "")
+                self.report(place, f'block "{name}": "{word[:60]}" cannot be an argument; {rule}')
         return OwnBlock(name, key, entries, body.get("layers"))
 
     def read_expectations(self, value: Located | None) -> tuple[Expectation, ...]:
@@ -237,21 +277,31 @@ class _SpecReader:
         totals: dict[str, int] = {}
         variables: dict[str, Any] = {}
         for name, (key, value) in item.entries.items():
-            if name == "set" and isinstance(value, Mapping):
-                variables = {word: self.set_value(word, place) for word, (_, place) in value.entries.items()}
+            if name == "set":
+                variables = self.read_set(value)
             elif name not in EXPECTED:
                 hint = nearest_hint(name[:60], (*EXPECTED, "set"))
                 self.report(key, f'expect: unknown total "{name[:60]}"; known are set, {", ".join(EXPECTED)}{hint}')
             elif isinstance(value, Scalar) and type(value.value) is int:
                 totals[name] = value.value
             else:
-                self.report(value, f"expect: {name} must be a whole number")
+                found = show(value.value) if isinstance(value, Scalar) else "a list or mapping"
+                self.report(value, f"expect: {name} is {found}; it must be a whole number")
         return Expectation(variables=variables, totals=totals, line=item.line)
 
-    def set_value(self, name: str, place: Located) -> Any:
-        value = place.value if isinstance(place, Scalar) else None
-        if name not in self.variables:
-            self.report(place, f'expect: set names no variable "{name[:60]}"{nearest_hint(name[:60], self.variables)}')
-        elif value is None or isinstance(value, str):
-            self.report(place, f"expect: set {name} must be a number")
-        return value
+    def read_set(self, value: Located) -> dict[str, Any]:
+        """The variables under which totals are expected."""
+        if not isinstance(value, Mapping):
+            self.report(value, "expect: set must be a mapping of variables to numbers")
+            return {}
+        found = {}
+        for name, (key, place) in value.entries.items():
+            given = place.value if isinstance(place, Scalar) else None
+            if name not in self.variables:
+                hint = nearest_hint(name[:60], self.variables)
+                self.report(key, f'expect: set names no variable "{name[:60]}"{hint}')
+            elif not _can_be_set(given):
+                self.report(place, f"expect: set {name} is {show(given)}; it must be a number")
+            else:
+                found[name] = given
+        return found

@@ -102,9 +102,9 @@ class Operator(Record):
         shape = inputs[0]
         rank = len(shape) - 1 - leading
         if cls.needs_spatial_axes() and not 1 <= rank <= 3:
-            raise GraphError(f"{cls.word} needs an input of channels and 1 to 3 spatial axes, not {show_shape(shape)}")
+            raise GraphError(f"it needs an input of channels and 1 to 3 spatial axes, not {show_shape(shape)}")
         if rank < 0 and cls.supported:
-            raise GraphError(f"{cls.word} needs an input with a channel axis; the input is {show_shape(shape)}")
+            raise GraphError(f"it needs an input with a channel axis; the input is {show_shape(shape)}")
         values = parse_fields(cls.word, cls.field_annotations, cls.field_defaults, fields, rank, shape)
         cls.complete(values, shape, rank)
         return cls(**values)
@@ -153,7 +153,7 @@ def unknown_field(word: str, annotations: dict[str, Any], name: str) -> FieldErr
 
 def _derive(word: str, name: str, kind: kinds.Derived, shape: Shape, rank: int) -> Size:
     if rank < 0 or (kind.behind_spatial and len(shape) <= rank):
-        raise GraphError(f"{word} needs an input with a channel axis; the input is {show_shape(shape)}")
+        raise GraphError(f"it needs an input with a channel axis; the input is {show_shape(shape)}")
     return kind.from_shape(shape, rank)
 
 

@@ -11,7 +11,8 @@ NO_PARAMETERS = "joins its inputs, learns nothing"
 
 def show_shapes(shapes: Inputs) -> str:
     """`64x56x56 and 256x56x56`."""
-    return " and ".join(show_shape(shape) for shape in shapes)
+    shown = " and ".join(show_shape(shape) for shape in shapes[:8])
+    return shown if len(shapes) <= 8 else f"{shown} and {len(shapes) - 8} more"
 
 
 class Pointwise(Operator):

@@ -31,7 +31,7 @@ class Linear(Operator):
         shape = inputs[0]
         if len(shape) - leading > 2 and "in_features" not in fields:
             raise GraphError(
-                f"linear acts on the last axis (={shape[-1]}) of the input {show_shape(shape)};"
+                f"it acts on the last axis (={shape[-1]}) of the input {show_shape(shape)};"
                 f" flatten it first, or state in_features: {shape[-1]} if that is meant"
             )
         return super().bind(fields, inputs, leading)

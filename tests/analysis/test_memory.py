@@ -10,7 +10,7 @@ from convcost.graph import Builder, Graph, Value
 
 def live(b: Builder) -> list[int]:
     """The elements alive while each node runs."""
-    return live_sizes(b.graph(), prod)
+    return live_sizes(b.graph(), lambda node: prod(node.shape))
 
 
 def conv(b: Builder, x: Value, channels: int) -> Value:

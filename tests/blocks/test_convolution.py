@@ -8,22 +8,9 @@ from typing import Any
 import pytest
 
 import convcost.blocks  # noqa: F401 - registers the blocks
-from convcost.analysis.cost import analyze
-from convcost.analysis.result import Analysis
 from convcost.errors import FieldError, GraphError
 from convcost.graph import Builder
-
-
-def analysis_of(word: str, shape: tuple[int, ...], **fields: Any) -> Analysis:
-    """The analysis of one block on an input of that shape."""
-    b = Builder()
-    b.apply(word, b.input(shape), name="x", **fields)
-    return analyze(b.graph())
-
-
-def output_of(result: Analysis) -> tuple[int, ...]:
-    return result.layers[-1].node.shape
-
+from telling import analysis_of, output_of
 
 # depthwise
 
@@ -345,7 +332,7 @@ WRONG_INPUTS = [
         "depthwise",
         (4,),
         {},
-        'depthwise "x": conv "conv": conv needs an input of channels and 1 to 3 spatial axes, not 4',
+        'depthwise "x": conv "conv": it needs an input of channels and 1 to 3 spatial axes, not 4',
     ),
 ]
 

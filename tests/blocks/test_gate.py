@@ -7,26 +7,8 @@ from typing import Any
 import pytest
 
 import convcost.blocks  # noqa: F401 - registers the blocks
-from convcost.analysis.cost import analyze
-from convcost.analysis.result import Analysis
 from convcost.errors import FieldError, GraphError
-from convcost.graph import Builder
-
-
-def analysis_of(word: str, shape: tuple[int, ...], **fields: Any) -> Analysis:
-    """The analysis of one block on an input of that shape."""
-    b = Builder()
-    b.apply(word, b.input(shape), name="x", **fields)
-    return analyze(b.graph())
-
-
-def output_of(result: Analysis) -> tuple[int, ...]:
-    return result.layers[-1].node.shape
-
-
-def names_of(result: Analysis) -> list[str]:
-    return [layer.node.name.removeprefix("x.") for layer in result.layers]
-
+from telling import analysis_of, names_of, output_of
 
 # squeeze_excite
 
@@ -155,7 +137,7 @@ def test_wrong_fields(word: str, fields: dict[str, Any], message: str) -> None:
         (
             "fire",
             {"squeeze": 4, "expand1x1": 4, "expand3x3": 4},
-            'fire "x": conv "squeeze": conv needs an input of channels and 1 to 3 spatial axes, not 60',
+            'fire "x": conv "squeeze": it needs an input of channels and 1 to 3 spatial axes, not 60',
         ),
     ],
 )

@@ -168,6 +168,28 @@ def test_output_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_output_follows_links_and_leaves_devices_what_they_are(tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "report.csv", tmp_path / "link.csv", tmp_path / "pipe"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    assert convcost("analyze", "resnet18", "--format", "csv", "--output", str(link)).returncode == 0
+    assert link.is_symlink()
+    assert target.read_text().startswith("name,op,")
+    assert target.stat().st_mode & 0o777 == 0o640
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        assert convcost("analyze", "resnet18", "--format", "csv", "--output", str(pipe)).returncode == 0
+        assert reader.communicate()[0] == target.read_text()
+    assert pipe.is_fifo()
+
+
+def test_a_folder_is_no_output(tmp_path: Path) -> None:
+    result = convcost("analyze", "resnet18", "--output", str(tmp_path))
+    assert (result.returncode, result.stderr) == (2, f"{tmp_path}: cannot be written: Is a directory\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_analysis_leaves_an_old_report_alone(tmp_path: Path) -> None:
     path = tmp_path / "report.txt"
     path.write_text("old\n")

@@ -238,8 +238,8 @@ LARGER = "use a smaller kernel, more padding, or fewer strides before it"
     [
         ((64, 9, 9), {"groups": 3}, "groups (=3) must divide in_channels (=64)"),
         ((63, 9, 9), {"groups": 3}, "groups (=3) must divide out_channels (=64)"),
-        ((64,), {}, "{word} needs an input of channels and 1 to 3 spatial axes, not 64"),
-        ((1, 2, 3, 4, 5), {}, "{word} needs an input of channels and 1 to 3 spatial axes, not 1x2x3x4x5"),
+        ((64,), {}, "it needs an input of channels and 1 to 3 spatial axes, not 64"),
+        ((1, 2, 3, 4, 5), {}, "it needs an input of channels and 1 to 3 spatial axes, not 1x2x3x4x5"),
         ((64, 9), {"in_channels": 32}, "in_channels (=32) must be what the input 64x9 has, 64"),
         ((64, 9), {"out_channels": 0}, "out_channels is 0; it must be a whole number of at least 1"),
         ((64, 9), {"out_channels": 2.5}, "out_channels is 2.5; it must be a whole number of at least 1"),

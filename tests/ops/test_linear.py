@@ -75,7 +75,7 @@ def test_leading_axes_multiply_what_a_vector_costs(leading: int, shape: tuple[in
         (
             (512, 7, 7),
             {"out_features": 10},
-            "linear acts on the last axis (=7) of the input 512x7x7;"
+            "it acts on the last axis (=7) of the input 512x7x7;"
             " flatten it first, or state in_features: 7 if that is meant",
         ),
         ((8,), {"out_features": 10, "in_features": 9}, "in_features (=9) must be what the input 8 has, 8"),
@@ -96,5 +96,5 @@ def test_refusals(shape: tuple[int, ...], fields: dict[str, Any], message: str) 
 
 
 def test_a_leading_axis_alone_has_no_features() -> None:
-    message = "linear needs an input with a channel axis; the input is 8"
+    message = "it needs an input with a channel axis; the input is 8"
     assert refusal("linear", (8,), leading=1, out_features=3) == f'linear "stem": {message}'

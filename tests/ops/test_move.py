@@ -122,7 +122,7 @@ TEXT = "1 to 80 printable characters"
             "size is [1, 2, 3], which has 3 entries; the input has 2 spatial axes",
         ),
         ("crop", (3, 9, 8), {"size": 1, "channels": 2}, "channels (=2) must be what the input 3x9x8 has, 3"),
-        ("crop", (3,), {"size": 1}, "crop needs an input of channels and 1 to 3 spatial axes, not 3"),
+        ("crop", (3,), {"size": 1}, "it needs an input of channels and 1 to 3 spatial axes, not 3"),
         ("crop", (3, 9), {"sizes": 1}, 'unknown field "sizes"; crop takes size, channels; did you mean "size"?'),
         ("opaque", (3,), {"output_shape": [3]}, f"the required field label is missing; it must be {TEXT}"),
         ("opaque", (3,), {"label": "warp"}, f"the required field output_shape is missing; it must be {SHAPE}"),
@@ -182,7 +182,7 @@ def test_refusals(word: str, shape: tuple[int, ...], fields: dict[str, Any], mes
         ((3, 8), {"scale_factor": 2, "mode": 2}, f"mode is 2; it must be {MODES}"),
         ((3, 8), {"scale_factor": 0.5}, f"scale_factor is 0.5; it must be {AXES}"),
         ((3, 8), {"size": 0}, f"size is 0; it must be {AXES}"),
-        ((3,), {"size": 4}, "upsample needs an input of channels and 1 to 3 spatial axes, not 3"),
+        ((3,), {"size": 4}, "it needs an input of channels and 1 to 3 spatial axes, not 3"),
         ((3, 8), {"size": 4, "channels": 2}, "channels (=2) must be what the input 3x8 has, 3"),
         (
             (3, 8),
@@ -203,5 +203,5 @@ def test_an_input_has_sizes_of_at_least_1() -> None:
 
 
 def test_a_leading_axis_alone_cannot_be_flattened() -> None:
-    message = "flatten needs an input with a channel axis; the input is 8"
+    message = "it needs an input with a channel axis; the input is 8"
     assert refusal("flatten", (8,), leading=1) == f'flatten "stem": {message}'

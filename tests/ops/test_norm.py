@@ -168,5 +168,5 @@ def test_refusals(word: str, shape: tuple[int, ...], fields: dict[str, Any], mes
     ("word", "fields"), [("batch_norm", {}), ("group_norm", {"num_groups": 2}), ("layer_norm", {})]
 )
 def test_a_leading_axis_alone_has_no_channels(word: str, fields: dict[str, Any]) -> None:
-    message = f"{word} needs an input with a channel axis; the input is 8"
+    message = "it needs an input with a channel axis; the input is 8"
     assert refusal(word, (8,), leading=1, **fields) == f'{word} "stem": {message}'

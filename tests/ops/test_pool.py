@@ -185,7 +185,7 @@ LARGER = "use a smaller kernel, more padding, or fewer strides before it"
             {"kernel_size": 3},
             f"kernel_size (=3) is larger than the padded input (2 + 2 x 0 = 2) on spatial axis 2; {LARGER}",
         ),
-        ((4,), {"kernel_size": 3}, "{word} needs an input of channels and 1 to 3 spatial axes, not 4"),
+        ((4,), {"kernel_size": 3}, "it needs an input of channels and 1 to 3 spatial axes, not 4"),
         ((4, 8), {}, f"the required field kernel_size is missing; it must be {AXES}"),
         ((4, 8), {"kernel_size": 0}, f"kernel_size is 0; it must be {AXES}"),
         ((4, 8), {"kernel_size": 2, "stride": "two"}, f'stride is "two"; it must be {AXES}'),
@@ -253,7 +253,7 @@ def test_refusals_of_one(word: str, shape: tuple[int, ...], fields: dict[str, An
             {"output_size": [7]},
             "output_size is [7], which has 1 entries; the input has 2 spatial axes",
         ),
-        ((4,), {"output_size": 1}, "{word} needs an input of channels and 1 to 3 spatial axes, not 4"),
+        ((4,), {"output_size": 1}, "it needs an input of channels and 1 to 3 spatial axes, not 4"),
         ((4, 8), {"out_size": 1}, 'unknown field "out_size"; {word} takes output_size; did you mean "output_size"?'),
     ],
 )
