@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
@@ -19,8 +20,10 @@ __all__ = ["app", "main"]
 COMMANDS = {
     "analyze": "what a network costs: parameters, MACs, memory, layer by layer",
     "explain": "what an operator or block is: definition, shapes, cost, constraints, source",
+    "export": "write a network as PyTorch source",
     "ops": "the catalogue: every operator and block by family",
     "schema": "the JSON Schema of specs, for editors",
+    "validate": "hold the analysis against a real run, layer by layer",
 }
 """Each command and its one line of help; the command itself is in the module of its name."""
 
@@ -57,17 +60,21 @@ def convcost(
     """What a convolutional architecture costs: parameters, multiply-accumulates, memory."""
 
 
+def _interrupted(number: int, frame: object) -> NoReturn:
+    """Ctrl-C: files that were being written are left as they were."""
+    print("interrupted", file=sys.stderr)
+    sys.exit(128 + number)
+
+
 def main() -> NoReturn:
     """Run the command line, and exit."""
+    signal.signal(signal.SIGINT, _interrupted)
     gc.disable()  # a run is short and leaves no cycles; collecting would cost a seventh of it
     try:
         app()
     except ConvcostError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convcost.errors import ConvcostError
-from convcost.frontends.expression import ExpressionError, evaluate
+from convcost.frontends.expression import ExpressionError, evaluate, shorten
 from convcost.frontends.yaml_reader import scalar_value
 
 __all__ = ["parse_settings"]
@@ -21,13 +21,14 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     for setting in settings:
         name, equals, text = setting.partition("=")
         name = name.strip()
+        shown = shorten(setting)
         if not equals or not name or not text.strip():
-            raise ConvcostError(f'--set "{setting}": it must be name=value, such as --set width=0.75')
+            raise ConvcostError(f'--set "{shown}": it must be name=value, such as --set width=0.75')
         if name in variables:
-            raise ConvcostError(f'--set {setting}: "{name}" is set twice')
+            raise ConvcostError(f'--set {shown}: "{shorten(name)}" is set twice')
         try:
             value = scalar_value(text.strip())
             variables[name] = evaluate(value, {}) if isinstance(value, str) and not value.isidentifier() else value
         except ExpressionError as error:
-            raise ConvcostError(f"--set {setting}: {error}") from None
+            raise ConvcostError(f"--set {shown}: {error}") from None
     return variables

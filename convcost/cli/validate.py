@@ -1,0 +1,111 @@
+"""`convcost validate`."""
+
+import json
+import os
+import sys
+from functools import partial
+from typing import Annotated, Any, Optional
+
+import typer
+
+from convcost.cli.formats import Format, render
+from convcost.cli.output import emit
+from convcost.cli.settings import parse_settings
+from convcost.cli.torch import need_torch
+from convcost.errors import ConvcostError
+from convcost.frontends.load import load_spec
+
+__all__ = ["validate"]
+
+
+def validate(
+    targets: Annotated[list[str], typer.Argument(help="Specs: paths, folders, or bundled names.", show_default=False)],
+    set_: Annotated[
+        Optional[list[str]], typer.Option("--set", metavar="NAME=VALUE", help="Set a variable of the spec; repeatable.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Show every comparison, not only disagreements.")] = False,
+    backward: Annotated[bool, typer.Option("--backward", help="Compare a backward pass too.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or meta, which computes nothing.")] = "cpu",
+    batch: Annotated[int, typer.Option(help="Samples in the batch that is run.")] = 1,
+    format_: Annotated[Format, typer.Option("--format", help="How the report is written.")] = Format.table,
+    output: Annotated[Optional[str], typer.Option(help="Write to a file, whole or not at all.")] = None,
+) -> None:
+    """Hold the analysis against a real run: shapes, parameters, MACs by two counters, memory, layer by layer.
+
+    Exits with 1 where they disagree.
+    """
+    need_torch("validate")
+    from convcost.pytorch.validate import check_device
+    from convcost.pytorch.validate import validate as validate_graph
+
+    check_device(device)
+    settings = parse_settings(set_ or [])
+    paths = [path for target in targets for path in _expanded(target)]
+    results = []
+    with _Progress(len(paths)) as progress:
+        for path in paths:
+            graph = load_spec(path, settings).graph
+            name = os.path.basename(path)
+            try:
+                say = partial(progress.say, name)
+                result = validate_graph(graph, device=device, batch=batch, backward=backward, progress=say)
+            except ConvcostError as error:
+                raise ConvcostError(f"{path}: {error}") from error
+            results.append((path, result))
+            progress.advance()
+    emit(_report(results, format_, all_, to_file=output is not None), output)
+    if any(result.differences for _, result in results):
+        raise typer.Exit(1)
+
+
+def _expanded(target: str) -> list[str]:
+    """The specs of a folder, or the target itself."""
+    if not os.path.isdir(target):
+        return [target]
+    found = sorted(name for name in os.listdir(target) if name.endswith((".yaml", ".yml")))
+    if not found:
+        raise ConvcostError(f"{target}: the folder has no spec (*.yaml)")
+    return [os.path.join(target, name) for name in found]
+
+
+def _report(results: list[tuple[str, Any]], format_: Format, show_all: bool, to_file: bool) -> str:
+    if format_ is Format.json:
+        documents = [{"target": path, **result.as_json()} for path, result in results]
+        return json.dumps({"schema": "convcost.validation/1", "validations": documents}, indent=1)
+    from convcost.report.validation import validation_table
+
+    shown = [render(validation_table(result, show_all), format_, to_file) for _, result in results]
+    return "\n\n".join(shown)
+
+
+class _Progress:
+    """A progress bar on stderr, where that is a terminal."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.bar: Any = None
+
+    def __enter__(self) -> "_Progress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task("", total=self.total)
+        return self
+
+    def say(self, target: str, step: str) -> None:
+        """What is being done."""
+        if self.bar is not None:
+            self.bar.update(self.task, description=f"{target}: {step}", refresh=True)
+
+    def advance(self) -> None:
+        """One target is done."""
+        if self.bar is not None:
+            self.bar.advance(self.task)
+
+    def __exit__(self, *reason: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()

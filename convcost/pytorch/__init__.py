@@ -1,0 +1,1 @@
+"""Execution: graphs as PyTorch networks, and what a run of them says. The only folder that imports torch."""
