@@ -100,9 +100,10 @@ class Graph(Record):
 
     @property
     def outputs(self) -> tuple[Node, ...]:
-        """The nodes that no other reads."""
+        """The layers that no other reads; the inputs, where there is no layer."""
         read = {source for node in self.nodes for source in node.inputs}
-        return tuple(node for position, node in enumerate(self.nodes) if position not in read)
+        unread = tuple(node for position, node in enumerate(self.nodes) if position not in read)
+        return tuple(node for node in unread if not node.is_input) or unread
 
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """The shapes that a node reads."""
@@ -110,10 +111,11 @@ class Graph(Record):
 
 
 class Value(Record):
-    """The output of a node while a graph is being built."""
+    """The output of a node while a graph is being built by `owner`."""
 
     position: int
     shape: Shape
+    owner: Any = None
 
     @property
     def channels(self) -> Any:
@@ -144,6 +146,8 @@ class Builder:
         Raises:
             FieldError: an axis is no whole number of at least 1, or there is none.
         """
+        if not isinstance(shape, (tuple, list)):
+            raise FieldError(f'the shape of input "{name}" is {show(shape)}; it must be (channels, ...)')
         sizes = tuple(COUNT.parse(f'an axis of input "{name}"', size, None) for size in shape)
         if not sizes:
             raise FieldError(f'input "{name}" has no axis; its shape must be (channels, ...)')
@@ -167,6 +171,9 @@ class Builder:
         """
         entry = catalogue_entry(word)
         try:
+            for value in inputs:
+                if not isinstance(value, Value) or value.owner is not self:
+                    raise GraphError(f"it reads {show(value)[:60]}, which is no value of this builder")
             if isinstance(entry, Block):
                 return self._build_block(entry, inputs, name, fields)
             if not inputs or (len(inputs) > 1 and not entry.many_inputs and entry.supported):
@@ -247,7 +254,7 @@ class Builder:
         full = self._full_name(name, op.word)
         sources = tuple(value.position for value in inputs)
         self.nodes.append(Node(name=full, op=op, inputs=sources, shape=shape, scope=self._scope))
-        return Value(position=len(self.nodes) - 1, shape=shape)
+        return Value(position=len(self.nodes) - 1, shape=shape, owner=self)
 
     def _build_block(self, entry: Block, inputs: tuple[Value, ...], name: str | None, fields: dict[str, Any]) -> Value:
         if len(inputs) != 1:
@@ -261,6 +268,8 @@ class Builder:
     def _full_name(self, name: str | None, word: str) -> str:
         """A name in the current scope: the one given, or the word and a number that no other has."""
         if name is not None:
+            if not isinstance(name, str) or not name or not name.isprintable():
+                raise GraphError(f"a name is {show(name)}; it must be printable text")
             full = self.path_of(name)
             if full in self._names:
                 raise GraphError(f'the name "{full}" is taken; names must differ')

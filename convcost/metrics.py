@@ -104,6 +104,8 @@ def dtype_bits(dtype: str) -> int:
     Raises:
         ConvcostError: the dtype is unknown.
     """
+    if not isinstance(dtype, str):
+        raise ConvcostError(f"dtype is {dtype}; it must be one of {', '.join(BITS)}")
     if dtype not in BITS:
         raise ConvcostError(f'unknown dtype "{dtype}"; it must be one of {", ".join(BITS)}{nearest_hint(dtype, BITS)}')
     return BITS[dtype]

@@ -341,3 +341,31 @@ def test_graphs_do_not_share_their_variables() -> None:
         assert Graph(nodes=()).variables == {}
     finally:
         first.variables.clear()
+
+
+def test_values_of_another_builder_are_refused() -> None:
+    b, other = Builder(), Builder()
+    b.conv(b.input((3, 8, 8)), out_channels=8, kernel_size=3)
+    foreign = other.relu(other.input((5, 5, 5)))
+    with pytest.raises(GraphError) as caught:
+        b.relu(foreign, name="act")
+    assert str(caught.value).startswith('relu "act": it reads Value(')
+    assert str(caught.value).endswith(", which is no value of this builder")
+    with pytest.raises(GraphError, match="it reads 3, which is no value of this builder"):
+        b.relu(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", 3, "a\x1bb"])
+def test_names_are_printable_text(name: object) -> None:
+    b = Builder()
+    x = b.input((3, 8))
+    with pytest.raises(GraphError, match="it must be printable text"):
+        b.relu(x, name=name)  # type: ignore[arg-type]
+
+
+def test_inputs_that_nothing_reads_are_no_outputs() -> None:
+    b = Builder()
+    x = b.input((3, 8))
+    b.input((2, 4), name="unused")
+    b.relu(x, name="act")
+    assert [node.name for node in b.graph().outputs] == ["act"]

@@ -26,6 +26,8 @@ def analyze(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     """
     if not is_symbolic(batch) and as_whole(batch) is None:
         raise ConvcostError(f"batch is {show(batch)}; it must be a whole number of at least 1")
+    if not is_symbolic(batch):
+        batch = int(batch)
     if is_int(batch) and batch < 1:
         raise ConvcostError(f"batch is {batch}; it must be at least 1")
     bits = dtype_bits(dtype)

@@ -13,7 +13,7 @@ from convcost.metrics import CONVENTION
 from convcost.record import Record
 from convcost.version import __version__
 
-__all__ = ["Analysis", "Cost", "LayerCost", "Totals", "plain", "row_json"]
+__all__ = ["Analysis", "Cost", "LayerCost", "Totals", "cost_json", "plain", "row_json"]
 
 SCHEMA = "convcost.analysis/1"
 
@@ -59,8 +59,8 @@ class LayerCost(Record):
     def as_json(self) -> dict[str, Any]:
         """The layer as a JSON object."""
         node = self.node
-        row = row_json(node.name, node.op.word, node.block, node.op.describe(), node.shape, 1)
-        return {**row, **plain(self.cost.as_dict())}
+        row = row_json(node.name, node.op.word, node.block, node.op.describe(), node.shape)
+        return {**row, **cost_json(self.cost, 1, node.op.supported, "layer")}
 
 
 class Analysis(Record):
@@ -116,8 +116,8 @@ class Analysis(Record):
                 "peak_activation_at": self.peak.node.name if self.peak.node else None,
             },
         }
-        head = json.dumps(found, indent=1, ensure_ascii=False).removesuffix("\n}")
-        lines = ",\n".join(f"  {json.dumps(layer, ensure_ascii=False)}" for layer in layers)
+        head = json.dumps(found, indent=1).removesuffix("\n}")
+        lines = ",\n".join(f"  {json.dumps(layer)}" for layer in layers)
         return f'{head},\n "layers": [\n{lines}\n ]\n}}'
 
 
@@ -132,6 +132,17 @@ def plain(value: Any) -> Any:
     return float(value) if isinstance(value, Fraction) else str(value)
 
 
-def row_json(name: str, op: str, block: str | None, what: str, shape: Shape | None, layers: int) -> dict[str, Any]:
-    """What a layer, or a row of a view, says beside its cost."""
-    return {"name": name, "op": op, "block": block, "what": what, "output_shape": plain(shape), "layers": layers}
+def row_json(name: str, op: str, block: str | None, what: str, shape: Shape | None) -> dict[str, Any]:
+    """What a layer, or a row of a view, is."""
+    return {"name": name, "op": op, "block": block, "what": what, "output_shape": plain(shape)}
+
+
+UNKNOWN_WHERE_UNSUPPORTED = tuple(name for name in Cost.fields if name != "activations")
+
+
+def cost_json(cost: Cost, layers: int, complete: bool, kind: str) -> dict[str, Any]:
+    """What a layer or row costs: null for a layer of unknown cost, a lower bound where `complete` is false."""
+    found = {**plain(cost.as_dict()), "arithmetic_intensity": plain(cost.arithmetic_intensity)}
+    if not complete and kind == "layer":
+        found.update(dict.fromkeys((*UNKNOWN_WHERE_UNSUPPORTED, "arithmetic_intensity")))
+    return {"kind": kind, "layers": layers, "complete": complete, **found}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from convcost.analysis.result import Analysis, Cost, LayerCost, plain, row_json
+from convcost.analysis.result import Analysis, Cost, LayerCost, cost_json, row_json
 from convcost.arith import Shape
 from convcost.errors import ConvcostError, nearest_hint
 from convcost.graph import Node, Scope
@@ -19,20 +19,26 @@ SORTABLE = (*METRICS, "name")
 
 
 class Row(Record):
-    """One line of a view: a layer, or several together. `layers` says how many."""
+    """One line of a view: a layer, or several together.
+
+    `kind` says what it is: a `layer`, a `fold` of those below a name, a `group` of like ones, or the `rest` behind the
+    top. `layers` says how many it holds, `complete` whether the cost of each is known.
+    """
 
     name: str
     op: str
     cost: Cost
     layers: int
+    kind: str = "layer"
+    complete: bool = True
     what: str = ""
     block: str | None = None
     output_shape: Shape | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The row as a JSON object."""
-        row = row_json(self.name, self.op, self.block, self.what, self.output_shape, self.layers)
-        return {**row, **plain(self.cost.as_dict())}
+        row = row_json(self.name, self.op, self.block, self.what, self.output_shape)
+        return {**row, **cost_json(self.cost, self.layers, self.complete, self.kind)}
 
 
 class View(Record):
@@ -75,7 +81,9 @@ def view(
     if top is not None and top < len(rows):
         rest = rows[top:]
         name = f"{len(rest)} other rows" if len(rest) > 1 else "1 other row"
-        rows = [*rows[:top], Row(name=name, op="", cost=_sum(rest), layers=sum(row.layers for row in rest))]
+        layers, complete = sum(row.layers for row in rest), all(row.complete for row in rest)
+        rest_row = Row(name=name, op="", cost=_sum(rest), layers=layers, kind="rest", complete=complete)
+        rows = [*rows[:top], rest_row]
     return View(analysis=analysis, rows=tuple(rows))
 
 
@@ -110,6 +118,7 @@ def _row(name: str, layers: list[LayerCost]) -> Row:
             output_shape=last.shape,
             cost=cost,
             layers=1,
+            complete=last.op.supported,
         )
     scope = _scope_named(last, name)
     return Row(
@@ -120,6 +129,8 @@ def _row(name: str, layers: list[LayerCost]) -> Row:
         output_shape=last.shape,
         cost=cost,
         layers=len(layers),
+        kind="fold",
+        complete=_is_complete(layers),
     )
 
 
@@ -135,8 +146,8 @@ OUTSIDE = "(outside blocks)"
 
 
 def _name_prefix(node: Node) -> str:
-    """The name up to its first dot or underscore."""
-    return re.split(r"[._]", node.name, maxsplit=1)[0]
+    """The name up to its first dot, without a number at its end: `layer` of layer1.0.conv, `conv` of conv12."""
+    return re.sub(r"(?<=.)[_-]?[0-9]+$", "", node.name.split(".", 1)[0])
 
 
 GROUPINGS: dict[str, Callable[[Node], str]] = {
@@ -150,16 +161,23 @@ def _grouped(analysis: Analysis, by: str) -> list[Row]:
     if by not in GROUPINGS:
         raise ConvcostError(f'cannot group by "{by}"; it must be {", ".join(GROUPINGS)}{nearest_hint(by, GROUPINGS)}')
     groups = _gathered(analysis.layers, GROUPINGS[by])
-    return [
-        Row(
-            name=name,
-            op="",
-            what=f"{len(layers)} layer{'s' if len(layers) > 1 else ''}",
-            cost=Cost.sum([x.cost for x in layers]),
-            layers=len(layers),
-        )
-        for name, layers in groups.items()
-    ]
+    return [_group(name, layers) for name, layers in groups.items()]
+
+
+def _group(name: str, layers: list[LayerCost]) -> Row:
+    return Row(
+        name=name,
+        op="",
+        what=f"{len(layers)} layer{'s' if len(layers) > 1 else ''}",
+        cost=Cost.sum([layer.cost for layer in layers]),
+        layers=len(layers),
+        kind="group",
+        complete=_is_complete(layers),
+    )
+
+
+def _is_complete(layers: list[LayerCost]) -> bool:
+    return all(layer.node.op.supported for layer in layers)
 
 
 def _sorted(rows: list[Row], by: str) -> list[Row]:

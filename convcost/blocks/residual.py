@@ -90,6 +90,7 @@ def bottleneck_block(
     Parameters: in_channels hidden + 9 hidden^2 / groups + hidden out_channels weights in 2-D, in_channels out_channels
         more for the shortcut's convolution; norms, or biases where there is no norm.
     MACs: with the stride on the 3x3, the first 1x1 runs at the input's size.
+    Constraints: an odd kernel_size, so that both ways have one size.
     Source: He et al. 2016 (ResNet), arXiv:1512.03385, figure 5 right; Xie et al. 2017 (ResNeXt), arXiv:1611.05431.
     """
     hidden = hidden_channels
@@ -144,7 +145,7 @@ def inverted_residual(
     Parameters: hidden (in_channels + prod(kernel_size) + out_channels) weights, hidden = in_channels expand_ratio;
         norms, or biases where there is no norm.
     MACs: in_channels hidden a position of the input, hidden (prod(kernel_size) + out_channels) one of the output.
-    Constraints: in_channels expand_ratio is whole.
+    Constraints: in_channels expand_ratio is whole; an odd kernel_size where the input is added.
     Source: Sandler et al. 2018 (MobileNet v2), arXiv:1801.04381, table 1.
     """
     hidden = x.channels * expand_ratio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -70,6 +71,9 @@ def main() -> NoReturn:
     """Run the command line, and exit."""
     signal.signal(signal.SIGINT, _interrupted)
     gc.disable()  # a run is short and leaves no cycles; collecting would cost a seventh of it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names in any script, at a terminal of any encoding
     try:
         app()
     except ConvcostError as error:

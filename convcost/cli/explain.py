@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from convcost import blocks as _blocks  # noqa: F401 - registers the blocks
-from convcost.cli.output import emit
+from convcost.cli.output import emit, screen
 from convcost.ops import catalogue_entry
 from convcost.report.catalogue import explanation
+from convcost.report.terminal import wrapped
 
 __all__ = ["explain"]
 
@@ -19,4 +20,4 @@ def explain(
 
     convcost explain dsconv
     """
-    emit(explanation(name, catalogue_entry(name)), None)
+    emit(wrapped(explanation(name, catalogue_entry(name)), screen().width), None)

@@ -14,6 +14,8 @@ __all__ = ["emit", "screen"]
 
 def screen() -> Screen:
     """The screen that stdout is: its width where it is a terminal, colours unless NO_COLOR forbids them."""
+    if sys.stdout is None:
+        return Screen()
     encoding = (sys.stdout.encoding or "ascii").lower()
     unicode = encoding.startswith("utf")
     if not sys.stdout.isatty():
@@ -31,9 +33,10 @@ def emit(text: str, output: str | None) -> None:
         ConvcostError: the file cannot be written; nothing of it is left behind then.
     """
     if output is None:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        _print(text)
         return
+    if not output:
+        raise ConvcostError("--output is empty; give a file")
     path = os.path.realpath(output)
     try:
         if os.path.exists(path) and not os.path.isfile(path):
@@ -44,6 +47,19 @@ def emit(text: str, output: str | None) -> None:
     except OSError as error:
         hint = "; give a folder that exists" if isinstance(error, FileNotFoundError) else ""
         raise ConvcostError(f"{output}: cannot be written: {error.strerror}{hint}") from None
+
+
+def _print(text: str) -> None:
+    if sys.stdout is None:  # closed by the caller
+        raise ConvcostError("standard output is closed; use --output")
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ConvcostError(f"standard output cannot be written: {error.strerror}") from None
 
 
 def _write_whole(text: str, path: str) -> None:

@@ -40,14 +40,12 @@ def validate(
 
     check_device(device)
     settings = parse_settings(set_ or [])
-    paths = [path for target in targets for path in _expanded(target)]
+    graphs = {path: load_spec(path, settings).graph for target in targets for path in _expanded(target)}
     results = []
-    with _Progress(len(paths)) as progress:
-        for path in paths:
-            graph = load_spec(path, settings).graph
-            name = os.path.basename(path)
+    with _Progress(len(graphs)) as progress:
+        for path, graph in graphs.items():
+            say = partial(progress.say, os.path.basename(path))
             try:
-                say = partial(progress.say, name)
                 result = validate_graph(graph, device=device, batch=batch, backward=backward, progress=say)
             except ConvcostError as error:
                 raise ConvcostError(f"{path}: {error}") from error
@@ -72,8 +70,10 @@ def _report(results: list[tuple[str, Any]], format_: Format, show_all: bool, to_
     if format_ is Format.json:
         documents = [{"target": path, **result.as_json()} for path, result in results]
         return json.dumps({"schema": "convcost.validation/1", "validations": documents}, indent=1)
-    from convcost.report.validation import validation_table
+    from convcost.report.validation import flat_table, validation_table
 
+    if format_ is Format.csv:
+        return render(flat_table(results, show_all), format_, to_file)
     shown = [render(validation_table(result, show_all), format_, to_file) for _, result in results]
     return "\n\n".join(shown)
 

@@ -256,7 +256,7 @@ def recovered(word: str, xs: tuple[Value, ...], fields: dict[str, Any]) -> Value
     except (GraphError, FieldError, ValueError, ArithmeticError):
         return None
     good = all(not is_int(size) or size >= 1 for size in shape)
-    return Value(position=xs[0].position, shape=shape) if good else None
+    return xs[0].replace(shape=shape) if good else None
 
 
 def path_back(layers: LayerList, start: int, goal: int) -> list[str] | None:

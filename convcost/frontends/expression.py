@@ -221,7 +221,7 @@ class _Evaluation:
             case _:
                 raise ExpressionError(
                     f"{quote(ast.unparse(node))} is not allowed; an expression has numbers, variables, "
-                    f"+ - * / // % **, comparisons, a if b else c, and {', '.join(FUNCTIONS)}"
+                    f"+ - * / // % **, comparisons, and, or, not, a if b else c, and {', '.join(FUNCTIONS)}"
                 )
 
     def number(self, node: ast.expr) -> Any:

@@ -67,7 +67,7 @@ def _top_level() -> dict[str, Any]:
             },
             **names,
         },
-        "layers": LAYERS,
+        "layers": {"minItems": 1, **LAYERS},
         "expect": {
             "description": "Totals that the network must have, under some values of its variables.",
             "anyOf": [

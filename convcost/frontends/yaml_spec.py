@@ -42,6 +42,15 @@ class Spec(Record):
     graph: Graph
     expectations: tuple[Expectation, ...]
 
+    def unmet(self, totals: dict[str, Any]) -> list[str]:
+        """The expectations on the network with the defaults of its variables that the totals do not meet."""
+        return [
+            f"line {expectation.line}: the spec expects {name} {expected:,}, and the network has {totals[name]:,}"
+            for expectation in self.expectations
+            for name, expected in expectation.totals.items()
+            if not expectation.variables and totals[name] != expected
+        ]
+
 
 def read_spec(path: str, variables: dict[str, Any] | None = None) -> Spec:
     """The network of a spec, with variables set.

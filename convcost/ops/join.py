@@ -30,6 +30,9 @@ class Pointwise(Operator):
         return (len(inputs) - 1) * prod(output)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
+        if len(inputs) < 2:
+            yield "it joins at least two values, not 1"
+            return
         if len({len(shape) for shape in inputs}) > 1:
             yield f"the operands are {show_shapes(inputs)}; they must have equally many axes"
             return

@@ -14,7 +14,7 @@ from convcost.ops.base import show_shape
 from convcost.pytorch import modules
 from convcost.pytorch.forms import Call, form_of
 
-__all__ = ["ExecutionError", "Network", "attribute_path", "build", "construct"]
+__all__ = ["ExecutionError", "Network", "build", "construct"]
 
 Observer = Callable[[int, Node, torch.Tensor], torch.Tensor]
 
@@ -31,12 +31,6 @@ def construct(call: Call) -> nn.Module:
     return module
 
 
-def attribute_path(name: str) -> str:
-    """A node's name as a path of submodules; words that a module has taken get an underscore behind."""
-    taken = (f"{part}_" if hasattr(Network, part) or part.startswith("_") else part for part in name.split("."))
-    return ".".join(taken)
-
-
 class Network(nn.Module):
     """Runs a graph in the order of its nodes; takes the graph's inputs with a batch in front.
 
@@ -47,29 +41,39 @@ class Network(nn.Module):
         super().__init__()
         self._graph = graph
         self._layers: dict[int, nn.Module] = {}
+        self._paths: dict[str, str] = {}
         for position, node in enumerate(graph.nodes):
             if not node.is_input:
-                self._layers[position] = self._place(attribute_path(node.name), construct(form_of(node.op)))
+                self._layers[position] = construct(form_of(node.op))
+                self._paths[node.name] = self._place(node.name, self._layers[position])
         last_reader = {source: position for position, node in enumerate(graph.nodes) for source in node.inputs}
         self._freed_after: dict[int, list[int]] = {}
         for source, position in last_reader.items():
             self._freed_after.setdefault(position, []).append(source)
-        self._outputs = [position for position in range(len(graph.nodes)) if position not in last_reader]
+        names = {node.name for node in graph.outputs}
+        self._outputs = [position for position, node in enumerate(graph.nodes) if node.name in names]
 
-    def _place(self, path: str, module: nn.Module) -> nn.Module:
-        """Hang a module in at a dotted path."""
-        *scopes, name = path.split(".")
+    def _place(self, name: str, module: nn.Module) -> str:
+        """Hang a module in at a node's dotted name, and return its path; words that are taken get underscores."""
+        *scopes, last = name.split(".")
         parent: nn.Module = self
+        path = []
         for scope in scopes:
-            if scope not in parent._modules:
-                parent.add_module(scope, nn.Module())
-            parent = parent.get_submodule(scope)
-        parent.add_module(name, module)
-        return module
+            path.append(_free_word(parent, scope, for_scope=True))
+            if path[-1] not in parent._modules:
+                parent.add_module(path[-1], nn.Module())
+            parent = parent.get_submodule(path[-1])
+        path.append(_free_word(parent, last, for_scope=False))
+        parent.add_module(path[-1], module)
+        return ".".join(path)
+
+    def path_of(self, node: Node) -> str:
+        """The path of a node's submodule: its name, unless nn.Module has taken a word of it."""
+        return self._paths[node.name]
 
     def module_of(self, node: Node) -> nn.Module:
         """The submodule of a node."""
-        return self.get_submodule(attribute_path(node.name))
+        return self.get_submodule(self.path_of(node))
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         """The outputs: one tensor, or a tuple where there are several."""
@@ -105,16 +109,32 @@ class Network(nn.Module):
         return result
 
 
+def _free_word(parent: nn.Module, word: str, for_scope: bool) -> str:
+    """The word, with underscores behind until nothing of the parent has it; scopes share plain modules."""
+
+    def is_taken() -> bool:
+        if word in parent._modules:
+            return not (for_scope and type(parent._modules[word]) is nn.Module)
+        return hasattr(parent, word)
+
+    while is_taken():
+        word += "_"
+    return word
+
+
 def build(graph: Graph, device: str = "cpu") -> Network:
     """The network of a graph, for inference, with zeros for parameters: counts do not depend on values.
 
     Raises:
-        ConvcostError: an operator has no PyTorch form.
+        ConvcostError: an operator has no PyTorch form, or the parameters do not fit into memory.
     """
     with torch.device("meta"):
         network = Network(graph).eval()
     if device != "meta":
-        network.to_empty(device=device)
+        try:
+            network.to_empty(device=device)
+        except RuntimeError as error:
+            raise ExecutionError(f"the parameters do not fit into the memory of {device}; use --device meta") from error
         with torch.no_grad():
             for tensor in (*network.parameters(), *network.buffers()):
                 tensor.zero_()

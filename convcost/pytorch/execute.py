@@ -49,8 +49,15 @@ class Memory(Record):
 
 
 def inputs_of(graph: Graph, device: str, batch: int) -> list[torch.Tensor]:
-    """Zeros for the inputs of a network."""
-    return [torch.zeros(batch, *node.shape, device=device) for node in graph.inputs]
+    """Zeros for the inputs of a network.
+
+    Raises:
+        ExecutionError: they do not fit into memory.
+    """
+    try:
+        return [torch.zeros(batch, *node.shape, device=device) for node in graph.inputs]
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise ExecutionError(f"inputs for a batch of {batch:,} do not fit into the memory of {device}") from error
 
 
 @contextmanager

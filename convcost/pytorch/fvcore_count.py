@@ -10,7 +10,7 @@ from typing import Any
 from convcost.arith import Shape, prod
 from convcost.errors import ConvcostError
 from convcost.graph import Graph, Node
-from convcost.pytorch.build import Network, attribute_path
+from convcost.pytorch.build import Network
 from convcost.pytorch.execute import inputs_of
 
 __all__ = ["LIMITS", "fvcore_counts", "fvcore_rule"]
@@ -90,4 +90,4 @@ def fvcore_counts(graph: Graph, network: Network, batch: int) -> dict[str, int]:
         analysis = FlopCountAnalysis(network, tuple(inputs_of(graph, "cpu", batch)))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         by_module = analysis.by_module()
-    return {node.name: int(by_module[attribute_path(node.name)]) for node in graph.layers}
+    return {node.name: int(by_module[network.path_of(node)]) for node in graph.layers}

@@ -28,7 +28,7 @@ def to_source(graph: Graph) -> str:
     """
     if any(not is_int(size) for node in graph.nodes for size in node.shape):
         raise ConvcostError("a network with symbolic sizes cannot be written as PyTorch; give its variables numbers")
-    names = _identifiers([node.name for node in graph.nodes], RESERVED | set(dir(nn.Module)))
+    names = _identifiers([node.name for node in graph.nodes], RESERVED | set(dir(nn.Module())))
     calls = {position: form_of(node.op) for position, node in enumerate(graph.nodes) if not node.is_input}
     used = set().union(*(call.functions() for call in calls.values()))
     helpers = [inspect.getsource(getattr(modules, name)) for name in modules.__all__ if name in used]
@@ -83,8 +83,10 @@ def _forward(graph: Graph, names: list[str]) -> list[str]:
         "x" if set(readers[position]) == {position + 1} and not node.is_input else names[position]
         for position, node in enumerate(graph.nodes)
     ]
-    outputs = [position for position, reading in readers.items() if not reading]
-    held[outputs[-1]] = "x" if not graph.nodes[outputs[-1]].is_input else held[outputs[-1]]
+    unread = {node.name for node in graph.outputs}
+    outputs = [position for position, node in enumerate(graph.nodes) if node.name in unread]
+    if not graph.nodes[outputs[-1]].is_input:
+        held[outputs[-1]] = "x"
     inputs = [name for node, name in zip(graph.nodes, held, strict=True) if node.is_input]
     returns = "torch.Tensor" if len(outputs) == 1 else "tuple[torch.Tensor, ...]"
     lines = [f"    def forward(self, {', '.join(f'{name}: torch.Tensor' for name in inputs)}) -> {returns}:"]
@@ -126,4 +128,5 @@ def _identifiers(names: list[str], taken: set[str]) -> list[str]:
 def _class_name(name: str) -> str:
     words = re.findall(r"[A-Za-z0-9]+", name)
     found = "".join(word[:1].upper() + word[1:] for word in words)
-    return found if found[:1].isalpha() and not keyword.iskeyword(found) else f"Network{found}"
+    taken = keyword.iskeyword(found) or found in {*modules.__all__, *RESERVED}
+    return found if found[:1].isalpha() and not taken else f"Network{found}"

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
+
 from convcost.analysis.cost import analyze
 from convcost.analysis.memory import live_sizes
 from convcost.analysis.result import plain
@@ -114,6 +116,8 @@ def validate(
     Raises:
         ConvcostError: an operator cannot run, a layer failed, or the device is not there.
     """
+    check_device(device)
+    batch = analyze(graph, batch=batch).batch  # refuses what is no batch
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Using padding='same' with even kernel")  # torch pads a copy
         return _validate(graph, device, batch, backward, progress)
@@ -190,7 +194,7 @@ def _memory(graph: Graph, memory: Memory, batch: int) -> Iterator[Comparison]:
     # the largest figure behind a node: no operator allocates before the first
     positions = [position for position, node in enumerate(graph.nodes) if not node.is_input]
     peak = analyze(graph, batch=batch).totals.peak_activation_bytes
-    highest = max(limited[position] for position in positions)
+    highest = max((limited[position] for position in positions), default=peak)
     yield _bytes_alive("total", "peak activation bytes", peak, memory.peak, highest)
 
 
@@ -244,8 +248,6 @@ def check_device(device: str) -> None:
     Raises:
         ConvcostError: it is unknown or missing.
     """
-    import torch
-
     if device not in ("cpu", "cuda", "meta"):
         raise ConvcostError(f'unknown device "{device}"; it must be cpu, cuda or meta')
     if device == "cuda" and not torch.cuda.is_available():

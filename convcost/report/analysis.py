@@ -35,7 +35,11 @@ def _shape(row: Row, analysis: Analysis) -> Cell:
 def _metric(key: str) -> CellOf:
     def cell(row: Row, analysis: Analysis) -> Cell:
         value = getattr(row.cost, key)
-        return Cell(value=value, text=number(value))
+        if row.complete or key == "activations":
+            return Cell(value=value, text=number(value))
+        if row.kind == "layer":
+            return Cell(value=None, text="?")
+        return Cell(value=value, text=f">= {number(value)}")
 
     return cell
 
@@ -43,7 +47,7 @@ def _metric(key: str) -> CellOf:
 def _share(key: str) -> CellOf:
     def cell(row: Row, analysis: Analysis) -> Cell:
         part, whole = getattr(row.cost, key), getattr(analysis.totals, key)
-        if not isinstance(part, int) or not isinstance(whole, int):
+        if not isinstance(part, int) or not isinstance(whole, int) or not row.complete:
             return _text(None)
         share = part / whole if whole else 0.0
         return Cell(value=round(share, 6), text=f"{100 * share:.1f}%", share=share)
@@ -53,6 +57,8 @@ def _share(key: str) -> CellOf:
 
 def _intensity(row: Row, analysis: Analysis) -> Cell:
     value = row.cost.arithmetic_intensity
+    if not row.complete:
+        return Cell(value=None, text="?")
     return Cell(value=None if value is None else round(value, 4), text="-" if value is None else f"{value:.1f}")
 
 
@@ -66,6 +72,7 @@ def _columns() -> dict[str, ReportColumn]:
     )
     numbers: tuple[tuple[str, str, CellOf], ...] = (
         ("layers", "layers", lambda row, _: _text(row.layers)),
+        ("complete", "complete", lambda row, _: Cell(value=row.complete, text="yes" if row.complete else "no")),
         ("params", "params", _metric("params")),
         ("params_share", "of params", _share("params")),
         ("weights", "weights", _metric("weights")),
@@ -110,7 +117,7 @@ def choose_columns(names: str | None) -> tuple[str, ...]:
     """
     if names is None:
         return DEFAULT_COLUMNS
-    chosen = tuple(name.strip() for name in names.split(",") if name.strip())
+    chosen = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     for name in chosen:
         if name not in COLUMNS:
             raise ConvcostError(f'unknown column "{name}"; known are {", ".join(COLUMNS)}{nearest_hint(name, COLUMNS)}')
@@ -122,7 +129,8 @@ def choose_columns(names: str | None) -> tuple[str, ...]:
 def analysis_table(view: View, columns: tuple[str, ...] = DEFAULT_COLUMNS, hint: str = "") -> Table:
     """The table of a view."""
     analysis = view.analysis
-    total = Row(name="total", op="", cost=analysis.totals, layers=len(analysis.layers))
+    layers = len(analysis.layers)
+    total = Row(name="total", op="", cost=analysis.totals, layers=layers, kind="group", complete=analysis.complete)
     chosen = [COLUMNS[name] for name in columns]
     return Table(
         columns=tuple(report.column for report in chosen),
@@ -134,12 +142,7 @@ def analysis_table(view: View, columns: tuple[str, ...] = DEFAULT_COLUMNS, hint:
 
 
 def _total_cell(report: ReportColumn, total: Row, analysis: Analysis) -> Cell:
-    cell = report.cell(total, analysis)
-    if report.column.key.endswith("_share"):
-        return _text(None)
-    if analysis.complete or report.column.key in ("name", "layers") or not cell.text:
-        return cell
-    return cell.replace(text=f">= {cell.text}")
+    return _text(None) if report.column.key.endswith("_share") else report.cell(total, analysis)
 
 
 def _head(analysis: Analysis) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from convcost.record import Record
 from convcost.report.table import Cell, Table
 
-__all__ = ["Screen", "to_terminal"]
+__all__ = ["Screen", "to_terminal", "wrapped"]
 
 GAP = 2
 BAR = 8
@@ -36,6 +36,17 @@ def to_terminal(table: Table, screen: Screen) -> str:
         lines += (blank if lines else []) + _pane(table, indexes, screen)
     lines += (blank if table.notes else []) + _paragraphs(table.notes, screen, "dim")
     return _print(lines, screen)
+
+
+def wrapped(text: str, width: int | None) -> str:
+    """Text in lines of at most that width, each wrapped below its own indentation."""
+    if width is None:
+        return text
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(line, width, subsequent_indent=indent + "    ") or [""]
+    return "\n".join(lines)
 
 
 def bar(share: float, unicode: bool) -> str:

@@ -24,7 +24,7 @@ def to_json(table: Table) -> str:
     """A list of objects, one a row, with the columns' keys."""
     keys = [column.key for column in table.columns]
     rows = [dict(zip(keys, (cell.value for cell in row), strict=True)) for row in table.rows]
-    return json.dumps(rows, indent=1, ensure_ascii=False)
+    return json.dumps(rows, indent=1)
 
 
 def to_markdown(table: Table) -> str:

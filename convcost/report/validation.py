@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from convcost.report.table import Cell, Column, Table, number
 
-__all__ = ["validation_table"]
+__all__ = ["flat_table", "validation_table"]
 
 
 class Compared(Protocol):
@@ -29,6 +29,7 @@ COLUMNS = (
     Column(key="executed", title="executed"),
     Column(key="difference", title="difference"),
 )
+TARGET = Column(key="target", title="target", right=False)
 
 
 def validation_table(result: Any, show_all: bool) -> Table:
@@ -42,21 +43,32 @@ def validation_table(result: Any, show_all: bool) -> Table:
     )
 
 
-def _row(comparison: Compared) -> tuple[Cell, ...]:
-    difference = "same"
-    if comparison.disagrees:
-        both = isinstance(comparison.executed, int) and isinstance(comparison.symbolic, int)
-        difference = f"{comparison.executed - comparison.symbolic:+,}" if both else "differs"
-    elif comparison.limit is not None:
-        difference = "known limit"
-    texts = (
-        comparison.layer,
-        comparison.quantity,
-        _shown(comparison.symbolic),
-        _shown(comparison.executed),
-        difference,
+def flat_table(results: list[tuple[str, Any]], show_all: bool) -> Table:
+    """The comparisons of several targets as one table, for CSV."""
+    return Table(
+        columns=(TARGET, *COLUMNS),
+        rows=tuple(
+            (Cell(value=target, text=target), *_row(comparison))
+            for target, result in results
+            for comparison in (result.comparisons if show_all else result.differences)
+        ),
     )
-    return tuple(Cell(value=text, text=text) for text in texts)
+
+
+def _row(comparison: Compared) -> tuple[Cell, ...]:
+    both = isinstance(comparison.executed, int) and isinstance(comparison.symbolic, int)
+    difference = comparison.executed - comparison.symbolic if both else None
+    if comparison.disagrees:
+        said = f"{difference:+,}" if both else "differs"
+    else:
+        said = "same" if comparison.limit is None else "known limit"
+    return (
+        Cell(value=comparison.layer, text=comparison.layer),
+        Cell(value=comparison.quantity, text=comparison.quantity),
+        Cell(value=comparison.symbolic, text=_shown(comparison.symbolic)),
+        Cell(value=comparison.executed, text=_shown(comparison.executed)),
+        Cell(value=difference, text=said),
+    )
 
 
 def _shown(value: Any) -> str:

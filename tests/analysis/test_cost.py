@@ -243,8 +243,11 @@ def test_json_has_every_layer() -> None:
         "block": None,
         "what": "3x3",
         "output_shape": [4, 8, 8],
+        "kind": "layer",
         "layers": 1,
+        "complete": True,
         **Cost(**WORKED["conv"]).as_dict(),
+        "arithmetic_intensity": Cost(**WORKED["conv"]).arithmetic_intensity,
     }
 
 

@@ -123,13 +123,34 @@ def test_group_by_block() -> None:
 def test_group_by_name_prefix() -> None:
     rows = view(result(), group_by="name-prefix")
     assert column(rows, "macs") == [
-        ("stem", STEM),
+        ("stem_conv", STEM),
+        ("stem_act", 0),
         ("stage", sum(FIRST) + sum(SECOND)),
         ("pool", 0),
         ("flat", 0),
         ("head", HEAD),
     ]
-    assert [row.output_shape for row in rows.rows] == [None] * 5
+    assert [row.output_shape for row in rows.rows] == [None] * 6
+
+
+def test_a_name_prefix_ends_at_a_dot_and_has_no_number() -> None:
+    b = Builder()
+    x = b.input((2, 8))
+    for name in ("conv12", "local_response_norm1", "relu6_2", "layer1.0.act", "7"):
+        x = b.relu(x, name=name)
+    rows = view(analyze(b.graph()), group_by="name-prefix").rows
+    assert [row.name for row in rows] == ["conv", "local_response_norm", "relu6", "layer", "7"]
+
+
+def test_what_is_unknown_is_not_zero() -> None:
+    b = Builder()
+    x = b.conv(b.input((1, 4, 4)), out_channels=2, kernel_size=3, name="known")
+    b.opaque(x, label="mystery", output_shape=(2, 2, 2), name="unknown")
+    known, unknown = json.loads(view(analyze(b.graph())).to_json())["layers"]
+    assert (known["complete"], known["macs"], known["kind"]) == (True, 72, "layer")  # 9 x 2 x 4
+    assert (unknown["complete"], unknown["macs"], unknown["params"], unknown["activations"]) == (False, None, None, 8)
+    (rest,) = view(analyze(b.graph()), group_by="block").rows
+    assert (rest.complete, rest.kind, rest.cost.macs) == (False, "group", 72)
 
 
 @pytest.mark.parametrize(("name", "layers"), [("conv", "5 layers"), ("relu", "1 layer")])

@@ -209,6 +209,12 @@ def test_a_failed_analysis_leaves_an_old_report_alone(tmp_path: Path) -> None:
         (["resnet18", "--dtype", "float33"], 'unknown dtype "float33"; it must be one of float64,'),
         (["resnet18", "--depth", "0"], "depth is 0; it must be at least 1"),
         (["resnet18", "--batch", "0"], "batch is 0; it must be at least 1"),
+        (
+            ["resnet18", "--format", "json", "--columns", "macs"],
+            "--columns chooses what a table shows; JSON always has",
+        ),
+        (["resnet18", "--depth", "1", "--group-by", "op"], "depth folds layers and group_by adds them up; give one"),
+        (["resnet18", "--output", ""], "--output is empty; give a file"),
         (["no/such.yaml"], "no/such.yaml:1:1: there is no such file"),
     ],
 )
@@ -233,8 +239,39 @@ def test_unknown_costs_are_marked_and_strict_fails(tmp_path: Path) -> None:
     document = json.loads(convcost("analyze", str(spec), "--format", "json").stdout)
     assert document["complete"] is False
     assert document["unsupported"] == [{"name": "mystery", "what": "deform_conv2d"}]
+    assert [line.split()[3:5] for line in result.stdout.splitlines() if line.startswith("mystery")] == [["4x6x6", "?"]]
+    rows = list(csv.DictReader(io.StringIO(convcost("analyze", str(spec), "--format", "csv").stdout)))
+    assert [row["macs"] for row in rows] == ["3888", ""]  # 27 x 4 x 36, and unknown
     assert convcost("analyze", str(spec), "--strict").returncode == 1
     assert convcost("analyze", "resnet18", "--strict").returncode == 0
+
+
+def test_a_spec_that_expects_something_else_is_told(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text("input: [4]\nlayers:\n  - linear: {out_features: 2}\nexpect: {params: 3, macs: 8}\n")
+    result = convcost("analyze", str(spec))
+    assert result.returncode == 0
+    assert result.stderr == f"{spec}: line 4: the spec expects params 3, and the network has 10\n"  # 4 x 2 + 2
+    assert convcost("analyze", str(spec), "--strict").returncode == 1
+
+
+def test_names_in_any_script(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text("name: réseau\ninput: [4]\nlayers: [relu]\n", encoding="utf-8")
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    assert convcost("analyze", str(spec), **ascii_only).stdout.startswith(r"r\xe9seau: input 4")
+    document = json.loads(convcost("analyze", str(spec), "--format", "json", **ascii_only).stdout)
+    assert document["model"]["name"] == "réseau"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_that_cannot_be_written() -> None:
+    command = f"{sys.executable} -m convcost analyze resnet18 > /dev/full"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (result.returncode, result.stderr) == (2, "standard output cannot be written: No space left on device\n")
+    command = f"{sys.executable} -m convcost analyze resnet18 >&-"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (result.returncode, result.stderr) == (2, "standard output is closed; use --output\n")
 
 
 def test_a_closed_pipe_is_no_error() -> None:

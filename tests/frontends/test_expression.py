@@ -97,7 +97,7 @@ def test_and_and_or_look_no_further_than_they_need(text: str, value: bool) -> No
 
 
 ALLOWED = (
-    "an expression has numbers, variables, + - * / // % **, comparisons, a if b else c, and "
+    "an expression has numbers, variables, + - * / // % **, comparisons, and, or, not, a if b else c, and "
     "abs, ceil, ceil_div, exact_div, floor, int, make_divisible, max, min, round"
 )
 FUNCTION_LIST = "abs, ceil, ceil_div, exact_div, floor, int, make_divisible, max, min, round"

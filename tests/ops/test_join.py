@@ -17,14 +17,17 @@ from telling import refusal, told
         (0, [(5,), (5,)], (5,), 5),
         (1, [(10, 4, 3), (10, 4, 3)], (10, 4, 3), 120),  # 10 x 4 x 3, once
         (1, [(10, 4, 3), (1, 4, 1)], (10, 4, 3), 120),
-        (0, [(4, 3)], (4, 3), 0),  # nothing to join
     ],
 )
 def test_add_and_multiply(
     word: str, leading: int, shapes: list[tuple[int, ...]], out: tuple[int, ...], flops: int
 ) -> None:
-    expected = {"shape": out, "elementwise": flops} if flops else {"shape": out}
-    assert told(word, *shapes, leading=leading) == expected
+    assert told(word, *shapes, leading=leading) == {"shape": out, "elementwise": flops}
+
+
+@pytest.mark.parametrize("word", ["add", "multiply"])
+def test_one_value_is_nothing_to_join(word: str) -> None:
+    assert refusal(word, (4, 3)) == f'{word} "stem": it joins at least two values, not 1'
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from convcost.graph import Builder, Graph
 torch = pytest.importorskip("torch")
 
 from convcost.pytorch import forms  # noqa: E402
-from convcost.pytorch.build import ExecutionError, Network, attribute_path, build  # noqa: E402
+from convcost.pytorch.build import ExecutionError, Network, build  # noqa: E402
+from convcost.pytorch.validate import validate  # noqa: E402
 
 PACKAGE = Path(forms.__file__).parent
 FORMULAS = {"out_shape", "weights", "params", "buffers", "macs", "elementwise", "pooled", "overhangs", "view_strides"}
@@ -34,15 +35,30 @@ def test_one_submodule_a_node_named_like_it() -> None:
     assert network.get_submodule("unit.depthwise").groups == 4
 
 
-@pytest.mark.parametrize("name", ["train", "forward", "type", "run", "module_of", "_layers", "parameters", "half"])
+TAKEN = ["train", "training", "forward", "type", "run", "module_of", "_layers", "_modules", "parameters", "half"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
 def test_names_that_a_module_has_taken(name: str) -> None:
     b = Builder()
     b.relu(b.input((1, 2)), name=name)
     graph = b.graph()
     network = build(graph)
-    assert attribute_path(name) == f"{name}_"
+    assert network.path_of(graph.layers[0]) == f"{name}_"
     assert isinstance(network.module_of(graph.layers[0]), torch.nn.ReLU)
     assert network(torch.tensor([[[-1.0, 2.0]]])).tolist() == [[[0.0, 2.0]]]
+
+
+def test_names_that_collide_keep_modules_of_their_own() -> None:
+    b = Builder()
+    x = b.input((3, 4, 4))
+    for name in ("forward", "forward_", "a", "a.b", "a_.b"):
+        x = b.conv(x, out_channels=3, kernel_size=1, name=name)
+    graph = b.graph()
+    network = build(graph)
+    assert len({id(network.module_of(node)) for node in graph.layers}) == 5
+    assert sum(parameter.numel() for parameter in network.parameters()) == 5 * 12
+    assert validate(graph).differences == ()
 
 
 def test_values_are_those_of_the_same_network_by_hand() -> None:

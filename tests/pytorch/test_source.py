@@ -54,6 +54,15 @@ def test_the_command_writes_a_program(tmp_path: Path) -> None:
     assert result.stdout.splitlines() == ["1235496 parameters", "(1, 1000)"]
 
 
+@pytest.mark.parametrize("name", ["add", "concat", "F", "nn", "torch", "class", "3d net", "", "same padding"])
+def test_the_class_takes_no_name_that_the_source_needs(name: str) -> None:
+    b = Builder()
+    x = b.conv(b.input((2, 5, 5)), out_channels=2, kernel_size=3, stride=2, padding="same_tf")
+    b.concat(b.add(x, x), x)
+    network = made_from(to_source(b.graph(name=name)))
+    assert network(torch.zeros(1, 2, 5, 5)).shape == (1, 4, 3, 3)
+
+
 def test_names_become_different_identifiers() -> None:
     b = Builder()
     x = b.input((1, 4), name="x")

@@ -145,9 +145,9 @@ def test_meta_computes_nothing_and_says_what_is_left_out() -> None:
 def test_all_shows_every_comparison() -> None:
     result = run("validate", "resnet18", "--all", "--format", "csv")
     rows = result.stdout.splitlines()
-    assert rows[0] == "layer,quantity,symbolic,executed,difference"
+    assert rows[0] == "target,layer,quantity,symbolic,executed,difference"
     assert len(rows) == 1 + 6 * 69 + 3  # six quantities of 69 layers, and three totals
-    assert 'stem,MACs,"118,013,952","118,013,952",same' in rows
+    assert "resnet18,stem,MACs,118013952,118013952,0" in rows
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,12 @@ def test_all_shows_every_comparison() -> None:
         (["validate", "no_such_net"], "", '"no_such_net" is neither a file nor a bundled spec;'),
         (["validate", "docs"], "", "docs: the folder has no spec (*.yaml)"),
         (["validate", "resnet18", "--batch", "0"], "", "resnet18: batch is 0; it must be at least 1"),
+        (["validate", "resnet18", "--batch", "-1"], "", "resnet18: batch is -1; it must be at least 1"),
+        (
+            ["validate", "resnet18", "--batch", "99999999999999"],
+            "",
+            "resnet18: inputs for a batch of 99,999,999,999,999 do not fit into the memory of cpu",
+        ),
     ],
 )
 def test_wrong_questions_exit_with_2(arguments: list[str], before: str, message: str) -> None:
