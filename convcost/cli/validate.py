@@ -75,6 +75,10 @@ def _report(results: list[tuple[str, Any]], format_: Format, show_all: bool, to_
     if format_ is Format.csv:
         return render(flat_table(results, show_all), format_, to_file)
     shown = [render(validation_table(result, show_all), format_, to_file) for _, result in results]
+    if len(results) > 1:
+        compared = sum(len(result.comparisons) for _, result in results)
+        differences = sum(len(result.differences) for _, result in results)
+        shown.append(f"{len(results)} networks: {differences:,} differences in {compared:,} comparisons")
     return "\n\n".join(shown)
 
 

@@ -142,6 +142,12 @@ def test_meta_computes_nothing_and_says_what_is_left_out() -> None:
     )
 
 
+def test_several_networks_are_summed_up() -> None:
+    result = run("validate", "resnet18", "squeezenet1_0", "--device", "meta")
+    # shape, parameters, buffers and MACs of 69 and 66 layers, and two totals each
+    assert result.stdout.splitlines()[-1] == "2 networks: 0 differences in 544 comparisons"
+
+
 def test_all_shows_every_comparison() -> None:
     result = run("validate", "resnet18", "--all", "--format", "csv")
     rows = result.stdout.splitlines()
