@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from convcost.analysis.result import Analysis
 from convcost.analysis.view import Row, View
 from convcost.errors import ConvcostError, nearest_hint
 from convcost.ops.base import show_shape
+from convcost.ops.kinds import show
 from convcost.record import Record
 from convcost.report.table import Cell, Column, Table, number
 
@@ -154,8 +156,8 @@ def _head(analysis: Analysis) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> str:
-    """A variable's value in decimals."""
-    return f"{float(value):g}" if hasattr(value, "denominator") and value.denominator != 1 else str(value)
+    """A variable's value as a spec spells it."""
+    return value if isinstance(value, str) else show(value) if isinstance(value, (bool, Fraction)) else str(value)
 
 
 def _notes(analysis: Analysis, hint: str) -> tuple[str, ...]:

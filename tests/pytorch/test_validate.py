@@ -201,7 +201,7 @@ def test_a_gpu_agrees() -> None:
 
 
 def test_interrupted_runs_leave_no_file(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "convcost", "validate", "unet", "--output", str(tmp_path / "report.txt")]
+    command = [sys.executable, "-m", "convcost", "validate", "specs", "--output", str(tmp_path / "report.txt")]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ})
     time.sleep(2.5)
     process.send_signal(signal.SIGINT)
