@@ -87,7 +87,7 @@ def metric(key: str) -> Metric:
 
 CONVENTION = {
     "macs": "one a weight tap and output position of convolution and linear (transposed convolution: input position),"
-    " padding taps included; bias, norm, activation and pooling none",
+    " taps on padding included; nothing else has any",
     "flops": "2 x MACs + elementwise work",
     "params": "weights, biases and affine norm parameters, each once; buffers apart",
     "mode": "inference",

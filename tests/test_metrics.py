@@ -63,5 +63,5 @@ def test_an_unknown_dtype(dtype: str, hint: str) -> None:
 def test_the_convention_says_what_a_mac_and_a_flop_is() -> None:
     assert list(CONVENTION) == ["macs", "flops", "params", "mode"]
     assert CONVENTION["flops"] == "2 x MACs + elementwise work"
-    assert "padding taps included" in CONVENTION["macs"]
+    assert "taps on padding included" in CONVENTION["macs"]
     assert CONVENTION["mode"] == "inference"

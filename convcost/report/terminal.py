@@ -17,6 +17,8 @@ __all__ = ["Screen", "to_terminal", "wrapped"]
 
 GAP = 2
 BAR = 8
+PAGE = 120
+"""The width of paragraphs where the screen sets none; tables have the width that they need."""
 BLOCKS = " ▏▎▍▌▋▊▉"
 
 
@@ -139,8 +141,8 @@ def _style(cell: Cell) -> str:
 
 
 def _paragraphs(lines: Iterable[str], screen: Screen, style: str) -> list[list[Span]]:
-    wrapped = (part for line in lines for part in (textwrap.wrap(line, screen.width) if screen.width else [line]))
-    return [[(line, style)] for line in wrapped]
+    width = screen.width or PAGE
+    return [[(part, style)] for line in lines for part in textwrap.wrap(line, width)]
 
 
 def _print(lines: list[list[Span]], screen: Screen) -> str:
