@@ -5,9 +5,9 @@ from typing import Annotated, Optional
 
 import typer
 
+from convcost.cli.extras import need_torch
 from convcost.cli.output import emit
 from convcost.cli.settings import parse_settings
-from convcost.cli.torch import need_torch
 from convcost.frontends.load import load_spec
 
 __all__ = ["export"]

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from convcost.cli.extras import need_torch
 from convcost.cli.formats import Format, render
 from convcost.cli.output import emit
 from convcost.cli.settings import parse_settings
-from convcost.cli.torch import need_torch
 from convcost.errors import ConvcostError
 from convcost.frontends.load import load_spec
 

@@ -10,7 +10,7 @@ import torch
 
 from convcost.analysis.cost import analyze
 from convcost.analysis.memory import live_sizes
-from convcost.analysis.result import plain
+from convcost.analysis.result import Analysis, plain
 from convcost.analysis.training import backward_macs
 from convcost.arith import prod
 from convcost.errors import ConvcostError
@@ -117,17 +117,18 @@ def validate(
         ConvcostError: an operator cannot run, a layer failed, or the device is not there.
     """
     check_device(device)
-    batch = analyze(graph, batch=batch).batch  # refuses what is no batch
+    analysis = analyze(graph, batch=batch)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Using padding='same' with even kernel")  # torch pads a copy
-        return _validate(graph, device, batch, backward, progress)
+        return _validate(analysis, device, backward, progress)
 
 
-def _validate(graph: Graph, device: str, batch: int, backward: bool, progress: Callable[[str], None]) -> Validation:
+def _validate(analysis: Analysis, device: str, backward: bool, progress: Callable[[str], None]) -> Validation:
+    graph, batch = analysis.graph, analysis.batch
     progress("building")
     network = build(graph, device)
     progress("running")
-    comparisons = list(_forward(graph, executed_forward(graph, network, device, batch), batch))
+    comparisons = list(_forward(analysis, executed_forward(graph, network, device, batch)))
     omitted = []
     memory = None
     if device == "meta":
@@ -135,7 +136,7 @@ def _validate(graph: Graph, device: str, batch: int, backward: bool, progress: C
     else:
         progress("measuring memory")
         memory = executed_memory(graph, network, device, batch)
-        comparisons += _memory(graph, memory, batch)
+        comparisons += _memory(analysis, memory)
     if device == "cpu":
         progress("counting with fvcore")
         comparisons += _fvcore(graph, network, batch)
@@ -154,8 +155,7 @@ def _validate(graph: Graph, device: str, batch: int, backward: bool, progress: C
     )
 
 
-def _forward(graph: Graph, executed: dict[str, Executed], batch: int) -> Iterator[Comparison]:
-    analysis = analyze(graph, batch=batch)
+def _forward(analysis: Analysis, executed: dict[str, Executed]) -> Iterator[Comparison]:
     for layer in analysis.layers:
         node, run = layer.node, executed[layer.node.name]
         pairs = (
@@ -178,7 +178,9 @@ def _forward(graph: Graph, executed: dict[str, Executed], batch: int) -> Iterato
 BUFFER_LIMIT = "PyTorch leaves the output of some transposed convolutions in a larger buffer, made for their input"
 
 
-def _memory(graph: Graph, memory: Memory, batch: int) -> Iterator[Comparison]:
+def _memory(analysis: Analysis, memory: Memory) -> Iterator[Comparison]:
+    graph, batch = analysis.graph, analysis.batch
+
     def bytes_of(node: Node) -> int:
         return FLOAT32 * batch * prod(node.shape)
 
@@ -187,15 +189,14 @@ def _memory(graph: Graph, memory: Memory, batch: int) -> Iterator[Comparison]:
         return memory.storages[node.name] - bytes_of(node) if node.op.word == "conv_transpose" else 0
 
     predicted = live_sizes(graph, bytes_of)
-    limited = [size + more for size, more in zip(predicted, live_sizes(graph, excess), strict=True)]
-    for node, size, with_excess in zip(graph.nodes, predicted, limited, strict=True):
+    peak = analysis.totals.peak_activation_bytes
+    highest = 0
+    for node, size, more in zip(graph.nodes, predicted, live_sizes(graph, excess), strict=True):
         if not node.is_input:
-            yield _bytes_alive(node.name, "live bytes", size, memory.live[node.name], with_excess)
-    # the largest figure behind a node: no operator allocates before the first
-    positions = [position for position, node in enumerate(graph.nodes) if not node.is_input]
-    peak = analyze(graph, batch=batch).totals.peak_activation_bytes
-    highest = max((limited[position] for position in positions), default=peak)
-    yield _bytes_alive("total", "peak activation bytes", peak, memory.peak, highest)
+            highest = max(highest, size + more)
+            yield _bytes_alive(node.name, "live bytes", size, memory.live[node.name], size + more)
+    if memory.live:
+        yield _bytes_alive("total", "peak activation bytes", peak, memory.peak, highest)
 
 
 def _bytes_alive(layer: str, quantity: str, size: int, executed: int, with_excess: int) -> Comparison:

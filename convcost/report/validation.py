@@ -92,7 +92,7 @@ def _notes(result: Any) -> list[str]:
     for limit, layers in limits.items():
         names = ", ".join(layers[:5]) + (f" and {len(layers) - 5} more" if len(layers) > 5 else "")
         notes.append(f"Known limit of a counter: {limit}: {names}. It says what the limit predicts.")
-    if result.memory is not None:
+    if result.memory is not None and result.memory.highest_at:
         memory = result.memory
         workspace = memory.highest - memory.peak
         notes.append(

@@ -142,6 +142,14 @@ def test_meta_computes_nothing_and_says_what_is_left_out() -> None:
     )
 
 
+def test_a_network_without_layers_agrees(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text("input: [3, 8]\nlayers: [{relu: {}, repeat: 0}]\n")
+    result = run("validate", str(spec))
+    assert result.returncode == 0
+    assert result.stdout == "network: 0 differences in 2 comparisons of 0 layers (cpu, batch 1)\n"
+
+
 def test_several_networks_are_summed_up() -> None:
     result = run("validate", "resnet18", "squeezenet1_0", "--device", "meta")
     # shape, parameters, buffers and MACs of 69 and 66 layers, and two totals each
