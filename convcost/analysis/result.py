@@ -96,7 +96,7 @@ class Analysis(Record):
         return self.document([layer.as_json() for layer in self.layers])
 
     def document(self, layers: list[dict[str, Any]]) -> str:
-        """The JSON document with these layers, one a line: readable, and ten times faster than indenting them."""
+        """The JSON document with these layers, one a line: readable, and 2.7 times faster than indented."""
         graph = self.graph
         found = {
             "schema": SCHEMA,

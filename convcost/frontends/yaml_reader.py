@@ -143,7 +143,7 @@ def _read_text(path: str) -> str:
 
 
 def _events(text: str) -> Iterator[Any]:
-    """What the parser finds, by libyaml where it is there, which takes a tenth of the time.
+    """What the parser finds, by libyaml where it is there, which takes less than a tenth of the time.
 
     Raises:
         YAMLError: the text is no YAML.

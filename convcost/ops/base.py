@@ -42,7 +42,7 @@ class Operator(Record):
 
     def out_shape(self, inputs: Inputs) -> Shape:
         """The shape of the output."""
-        raise NotImplementedError  # pragma: no cover - every operator overrides it
+        raise NotImplementedError(f"{type(self).__name__} has no formula for its output shape")
 
     def weights(self) -> Size:
         """Parameters that multiply activations: convolution and linear weights."""

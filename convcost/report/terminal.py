@@ -1,8 +1,8 @@
 """Tables for people at a terminal. Nothing is ever cut off: a table that is too wide for the screen is shown in
 several panes, each led by its first column.
 
-The columns are laid out here and coloured by rich's styles: the table of MobileNet took 10 ms with rich.table and 4 ms
-more to load the console that it needs, in an analysis that takes 10 ms beside its imports.
+The columns are laid out here and coloured by rich's styles: a table of MobileNet's size took 10 ms with rich.table, and
+4 ms more to load the console that it needs, of the 20 ms that the whole command may take beside its imports.
 """
 
 from __future__ import annotations
