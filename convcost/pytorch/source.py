@@ -34,7 +34,10 @@ def to_source(graph: Graph) -> str:
     helpers = [inspect.getsource(getattr(modules, name)) for name in modules.__all__ if name in used]
     class_name = _class_name(graph.name)
     lines = [*_heading(graph), ""]
-    lines += ["import torch", *(["import torch.nn.functional as F"] if "SamePadding" in used else [])]
+    lines += [
+        "import torch",
+        *(["import torch.nn.functional as F"] if any("F." in helper for helper in helpers) else []),
+    ]
     lines += ["from torch import nn", "", ""]
     for helper in helpers:
         lines += [*helper.rstrip().splitlines(), "", ""]

@@ -109,7 +109,22 @@ def modules_imported(source: str) -> set[str]:
     return {node.module or "" for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)}
 
 
-@pytest.mark.parametrize("name", ["build.py", "forms.py", "modules.py", "execute.py"])
+EXECUTION = [
+    "build.py",
+    "execute.py",
+    *(
+        str(path.relative_to(PACKAGE))
+        for folder in ("forms", "modules")
+        for path in sorted((PACKAGE / folder).glob("*.py"))
+    ),
+]
+
+
+def test_every_file_that_executes_is_read() -> None:
+    assert {"forms/window.py", "modules/move.py"} <= set(EXECUTION)
+
+
+@pytest.mark.parametrize("name", EXECUTION)
 def test_execution_reads_fields_and_never_formulas(name: str) -> None:
     source = (PACKAGE / name).read_text()
     read = names_read(source) - ({"buffers"} if name in ("build.py", "execute.py") else set())  # torch's method

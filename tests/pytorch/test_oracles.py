@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 from convcost.errors import ConvcostError
 from convcost.graph import Builder, Graph
 from convcost.ops import BLOCKS, OPERATORS
-from strategies import JOINS, RESIZING, SAME_SHAPE, SPATIAL, draw_join, fitting
+from strategies import JOINS, TABLES, draw_join, fitting
 
 pytest.importorskip("torch")
 
 from convcost.pytorch.validate import validate
 
-TABLES = {**SPATIAL, **RESIZING, **SAME_SHAPE}
 ON_VECTORS = ("flatten", "linear")
 WITHOUT_FORM = {"opaque"}
 ORACLES = {*TABLES, *JOINS, *ON_VECTORS}

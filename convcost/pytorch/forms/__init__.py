@@ -1,0 +1,10 @@
+"""The PyTorch form of every operator: which module, with which arguments, one file a family.
+
+A form reads the operator's fields and never its formulas, so that a run of the module is a second opinion. One form
+serves both the built network and the exported source. Importing this package fills the registry.
+"""
+
+from convcost.pytorch.forms import activation, move, norm, window
+from convcost.pytorch.forms.call import FORMS, Call, form_of
+
+__all__ = ["FORMS", "Call", "activation", "form_of", "move", "norm", "window"]

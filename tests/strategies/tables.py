@@ -1,0 +1,32 @@
+"""Every operator and block that a plan can hold, with how its fields are drawn."""
+
+from __future__ import annotations
+
+from strategies import move, pointwise, residual, windows
+from strategies.draw import LARGEST_SIZE, Fits, Rows, Shape
+
+SPATIAL: Rows = {**windows.ROWS, **residual.ROWS}
+"""Layers on one to three spatial axes."""
+
+RESIZING: Rows = {**move.ROWS, **windows.LARGER}
+"""Layers that cut the map, or make it larger."""
+
+SAME_SHAPE: Rows = pointwise.ROWS
+"""Layers that keep the shape, with any number of spatial axes."""
+
+TABLES: Rows = {**SPATIAL, **RESIZING, **SAME_SHAPE}
+JOINS = ("add", "multiply", "concat")
+TAIL = ("flatten", "linear")
+DRAWN = {*TABLES, *JOINS, *TAIL}
+"""Every operator and block that a plan can hold."""
+
+ENLARGING = {"conv_transpose", "upsample"}
+FITS: Fits = {**pointwise.FITS}
+
+
+def fitting(table: Rows, shape: Shape) -> list[str]:
+    """The words of a table that can stand on the shape and leave it small."""
+    is_large = max(shape[1:]) > LARGEST_SIZE // 2 - 2
+    return [
+        word for word in table if not (is_large and word in ENLARGING) and FITS.get(word, lambda shape: True)(shape)
+    ]
