@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.graph import Builder, Graph
 
 torch = pytest.importorskip("torch")
@@ -13,7 +14,7 @@ from convcost.pytorch import forms  # noqa: E402
 from convcost.pytorch.build import ExecutionError, Network, build  # noqa: E402
 from convcost.pytorch.validate import validate  # noqa: E402
 
-PACKAGE = Path(forms.__file__).parent
+PACKAGE = Path(forms.__file__).parents[1]
 FORMULAS = {"out_shape", "weights", "params", "buffers", "macs", "elementwise", "pooled", "overhangs", "view_strides"}
 
 
