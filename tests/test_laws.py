@@ -17,7 +17,7 @@ from convcost.analysis.result import Analysis, Cost
 from convcost.analysis.symbolic import size_symbol
 from convcost.analysis.view import GROUPINGS, View, view
 from convcost.arith import Shape
-from convcost.graph import Builder, Graph
+from convcost.graph import Builder, Graph, Node
 from convcost.metrics import BITS, METRICS
 from convcost.ops import BLOCKS, OPERATORS
 from strategies import DRAWN, Plan, build, graphs, plans
@@ -200,7 +200,7 @@ def homes(graph: Graph) -> list[int]:
         word = node.op.word
         if word in VIEWS or getattr(node.op, "inplace", False):
             (source,) = node.inputs
-            arrays.append(VIEWS.get(word, same)(arrays[source], node.shape))
+            arrays.append(VIEWS.get(word, same)(arrays[source], node))
             home.append(home[source] if numpy.may_share_memory(arrays[source], arrays[-1]) else position)
         else:
             arrays.append(numpy.empty(node.shape, dtype=numpy.int8))
@@ -208,16 +208,36 @@ def homes(graph: Graph) -> list[int]:
     return home
 
 
-def same(array: numpy.ndarray, shape: Shape) -> numpy.ndarray:
+def same(array: numpy.ndarray, node: Node) -> numpy.ndarray:
     return array
 
 
-def centre(array: numpy.ndarray, shape: Shape) -> numpy.ndarray:
-    starts = [(have - want) // 2 for have, want in zip(array.shape, shape, strict=True)]
-    return array[tuple(slice(start, start + want) for start, want in zip(starts, shape, strict=True))]
+def centre(array: numpy.ndarray, node: Node) -> numpy.ndarray:
+    starts = [(have - want) // 2 for have, want in zip(array.shape, node.shape, strict=True)]
+    return array[tuple(slice(start, start + want) for start, want in zip(starts, node.shape, strict=True))]
 
 
-VIEWS = {"identity": same, "dropout": same, "crop": centre, "flatten": numpy.reshape}
+def reshaped(array: numpy.ndarray, node: Node) -> numpy.ndarray:
+    return numpy.reshape(array, node.shape)
+
+
+def taken(array: numpy.ndarray, node: Node) -> numpy.ndarray:
+    return numpy.moveaxis(numpy.moveaxis(array, node.op.axis, 0)[node.op.start : node.op.stop], 0, node.op.axis)
+
+
+def part(array: numpy.ndarray, node: Node) -> numpy.ndarray:
+    return numpy.split(array, node.op.sections, node.op.axis)[node.op.index]
+
+
+VIEWS = {
+    "identity": same,
+    "dropout": same,
+    "crop": centre,
+    "flatten": reshaped,
+    "reshape": reshaped,
+    "slice": taken,
+    "split": part,
+}
 
 
 class Memory:

@@ -1,6 +1,6 @@
 """Primitive operators, one file a family. Importing this package fills the registry."""
 
-from convcost.ops import activation, conv, join, linear, move, norm, pool
+from convcost.ops import activation, attention, conv, join, linear, move, norm, pool, rearrange, view
 from convcost.ops.base import BLOCKS, OPERATORS, Block, Operator, block, catalogue_entry, operator
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Block",
     "Operator",
     "activation",
+    "attention",
     "block",
     "catalogue_entry",
     "conv",
@@ -18,4 +19,6 @@ __all__ = [
     "norm",
     "operator",
     "pool",
+    "rearrange",
+    "view",
 ]

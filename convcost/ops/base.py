@@ -64,6 +64,15 @@ class Operator(Record):
         """FLOPs beside 2 x MACs: one for each addition, multiplication, comparison or function of an element."""
         return 0
 
+    def backward_macs(self, inputs: Inputs, output: Shape, needed: tuple[bool, ...]) -> Size:
+        """Multiply-accumulates of the backward pass, where the inputs marked in `needed` want a gradient.
+
+        The rule for what multiplies by weights, and for a product of two inputs: each gradient takes as many as the
+        forward pass.
+        """
+        gradients = sum(needed) + (0 if is_int(self.weights()) and self.weights() == 0 else 1)
+        return gradients * self.macs(inputs, output)
+
     def check(self, inputs: Inputs) -> Iterator[str]:
         """The rules that fields and input shapes break, among concrete integers."""
         return iter(())

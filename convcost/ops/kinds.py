@@ -250,6 +250,34 @@ class ShapeKind(Kind):
         return {"type": "array", "items": self.item.schema(), "minItems": 1, "maxItems": 4}
 
 
+class NewShapeKind(ShapeKind):
+    """A list of axis sizes, of which one may be -1: whatever is left."""
+
+    rule = "a list of 1 to 4 axis sizes of at least 1, of which one may be -1"
+
+    def parse(self, name: str, value: Any, rank: int | None) -> Any:
+        if isinstance(value, (list, tuple)) and sum(as_whole(size) == -1 for size in value) == 1:
+            sizes = super().parse(name, [1 if as_whole(size) == -1 else size for size in value], rank)
+            return tuple(-1 if as_whole(given) == -1 else size for given, size in zip(value, sizes, strict=True))
+        return super().parse(name, value, rank)
+
+
+class OrderKind(Kind):
+    """The axes 0, 1, ... in some order."""
+
+    rule = "a list with each of the axes 0, 1, ... once, in their new order"
+
+    def parse(self, name: str, value: Any, rank: int | None) -> Any:
+        axes = [as_whole(axis) for axis in value] if isinstance(value, (list, tuple)) else []
+        if not axes or set(axes) != set(range(len(axes))):
+            raise self.wrong(name, value)
+        return tuple(axes)
+
+    def schema(self) -> dict[str, Any]:
+        item = {"type": "integer", "minimum": 0, "maximum": 3}
+        return {"type": "array", "items": item, "minItems": 1, "maxItems": 4, "uniqueItems": True}
+
+
 class TextKind(Kind):
     """A short piece of printable text."""
 
@@ -298,6 +326,9 @@ InputChannels = Annotated[Size, Derived(-1, behind_spatial=True)]
 InputFeatures = Annotated[Size, Derived(-1, behind_spatial=False)]
 SpatialRank = Annotated[int, Rank()]
 FullShape = Annotated[Any, ShapeKind()]
+NewShape = Annotated[Any, NewShapeKind()]
+Order = Annotated[Any, OrderKind()]
+Axis = Annotated[int, Whole(0)]
 Text = Annotated[str, TextKind()]
 Probability = Annotated[Any, NumberKind(0, 1)]
 PositiveNumber = Annotated[Any, NumberKind(0, above=True)]

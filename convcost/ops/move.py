@@ -1,10 +1,9 @@
-"""Operators that move or pass on data: the input, flatten, crop, upsample, dropout, identity."""
+"""Operators that pass data on: the input, identity, dropout, upsample, and what is not in the catalogue."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Annotated
 
-from convcost.arith import Shape, Size, equal, is_int, prod
+from convcost.arith import Shape, Size, prod
 from convcost.errors import FieldError
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import ChoiceKind, Flag, FullShape, InputChannels, PerAxis, Probability, SpatialRank, Text
@@ -50,65 +49,6 @@ class Dropout(Identity):
     """
 
     p: Probability = 0.5
-
-
-@operator("flatten", family="movement")
-class Flatten(Operator):
-    """Channels and spatial axes as one axis.
-
-    Shapes: (channels, *size) -> (channels prod(size)).
-    Parameters: none. MACs: none. Elementwise: none: the output is a view of the input, or a copy of a cropped one.
-    Source: as torch.nn.Flatten.
-    """
-
-    free = {"params": "a view", "macs": "a view", "elementwise": "a view"}
-    view = True
-
-    rank: SpatialRank
-
-    def out_shape(self, inputs: Inputs) -> Shape:
-        (shape,) = inputs
-        return (*shape[: len(shape) - self.rank - 1], prod(shape[len(shape) - self.rank - 1 :]))
-
-    def view_strides(self, shape: Shape, strides: Shape) -> Shape | None:
-        first = len(shape) - self.rank - 1
-        long = [axis for axis in range(first, len(shape)) if not (is_int(shape[axis]) and shape[axis] == 1)]
-        if any(not equal(strides[a], strides[b] * shape[b]) for a, b in pairwise(long)):
-            return None
-        return (*strides[:first], strides[long[-1]] if long else 1)
-
-
-@operator("crop", family="movement")
-class Crop(Operator):
-    """The central part of the feature map (the encoder maps of U-Net).
-
-    Of an odd margin the smaller half is cut in front.
-
-    Shapes: (channels, *in) -> (channels, *size).
-    Parameters: none. MACs: none. Elementwise: none: the output is a view of the input.
-    Constraints: size is at most the input's.
-    Source: Ronneberger et al. 2015 (U-Net), arXiv:1505.04597.
-    """
-
-    free = {"params": "a view", "macs": "a view", "elementwise": "a view"}
-    view = True
-
-    size: PerAxis
-    channels: InputChannels
-
-    def out_shape(self, inputs: Inputs) -> Shape:
-        (shape,) = inputs
-        return with_spatial(shape, len(self.size), self.channels, self.size)
-
-    def check(self, inputs: Inputs) -> Iterator[str]:
-        found = spatial(inputs[0], len(self.size))
-        for wanted, have in zip(self.size, found, strict=True):
-            if is_int(wanted) and is_int(have) and wanted > have:
-                yield f"size (={show_shape(self.size)}) must be at most the input's ({show_shape(found)})"
-                return
-
-    def describe(self) -> str:
-        return f"to {show_shape(self.size)}"
 
 
 @operator("upsample", family="movement")

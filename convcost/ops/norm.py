@@ -1,4 +1,4 @@
-"""Normalisation: batch, group and layer norm, and AlexNet's response normalisation."""
+"""Normalisation: batch, group, layer and instance norm, and AlexNet's response normalisation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -123,6 +123,38 @@ class LayerNorm(Norm):
 
     def describe(self) -> str:
         return f"over {show_shape(self.normalized_shape)}"
+
+
+@operator("instance_norm", family="normalisation")
+class InstanceNorm(Norm):
+    """Instance normalisation: each channel of the sample by its own statistics; group norm with groups of one channel.
+
+    Shapes: (channels, *size) -> the same, with 1 to 3 spatial axes.
+    Parameters: 2 channels (gamma, beta) where affine.
+    MACs: none.
+    Elementwise: 5 an element (sum; subtract, square, sum; scale), and 2 more where affine.
+    Constraints: a channel has more than one element.
+    Source: Ulyanov et al. 2016, arXiv:1607.08022; as torch.nn.InstanceNorm2d, which is not affine unless told.
+    """
+
+    affine: Flag = False
+    num_features: InputChannels
+    rank: SpatialRank
+
+    @classmethod
+    def needs_spatial_axes(cls) -> bool:
+        return True
+
+    def params(self) -> Size:
+        return 2 * self.num_features if self.affine else 0
+
+    def elementwise(self, inputs: Inputs, output: Shape) -> Size:
+        return (7 if self.affine else 5) * prod(output)
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        sizes = inputs[0][len(inputs[0]) - self.rank :]
+        if all(map(is_int, sizes)) and prod(sizes) == 1:
+            yield f"the input {show_shape(inputs[0])} leaves one element a channel, which any norm makes 0"
 
 
 @operator("local_response_norm", family="normalisation")

@@ -46,6 +46,8 @@ RULES: dict[str, Rule] = {
     "batch_norm": _batch_norm,
     "group_norm": _norm,
     "layer_norm": _norm,
+    "instance_norm": _norm,
+    "matmul": _multiplies,
     "adaptive_avg_pool": _adaptive_average,
     "global_avg_pool": _adaptive_average,
     "upsample": _upsample,

@@ -46,14 +46,28 @@ def draw_join(draw: Draw, shape: Shape) -> Step:
     if word == "multiply":
         branches = [(), draw_gate(draw, shape)]
         return Joined(word, tuple(draw(st.permutations(branches))))
+    if word == "matmul":
+        axes = list(range(len(shape)))
+        return Joined(word, ((), (Layer("permute", {"dims": [*axes[:-2], axes[-1], axes[-2]]}),)))
+    if word == "scaled_dot_product_attention":
+        return Joined(word, ((), *[draw_keeping(draw, shape) for _ in range(2)]))
     if word == "add":
         branches = [(), *[draw_keeping(draw, shape) for _ in range(draw(st.integers(1, 2)))]]
         return Joined(word, tuple(draw(st.permutations(branches))))
     return Joined(word, draw_reduction(draw, shape))
 
 
+def draw_folded(draw: Draw) -> Step:
+    """Space to depth behind a layer that makes every size a multiple of the factor."""
+    factor = draw(st.integers(1, 2))
+    steps = (Layer("upsample", {"scale_factor": factor}), Layer("pixel_unshuffle", {"downscale_factor": factor}))
+    return Scoped("fold", "sequence", steps)
+
+
 def draw_step(draw: Draw, shape: Shape, depth: int, blocks: bool) -> Step:
-    form = draw(st.sampled_from(["layer", "layer", "layer", "join", "scope", "aside", "input"]))
+    form = draw(st.sampled_from(["layer", "layer", "layer", "layer", "join", "scope", "aside", "input", "fold"]))
+    if form == "fold":
+        return draw_folded(draw)
     if form == "join":
         return draw_join(draw, shape)
     if form == "input":

@@ -28,6 +28,7 @@ ROWS: Rows = {
     "group_norm": draw_group_norm,
     "layer_norm": lambda draw, shape: {"elementwise_affine": draw(st.booleans()), "bias": draw(st.booleans())},
     "local_response_norm": lambda draw, shape: {"size": draw(st.integers(1, 5))},
+    "instance_norm": lambda draw, shape: {"affine": draw(st.booleans())},
     "dropout": lambda draw, shape: {},
     "identity": lambda draw, shape: {},
     **{
@@ -37,4 +38,4 @@ ROWS: Rows = {
     },
 }
 
-FITS: Fits = {"group_norm": lambda shape: prod(shape) > 1}
+FITS: Fits = {"group_norm": lambda shape: prod(shape) > 1, "instance_norm": lambda shape: prod(shape[1:]) > 1}

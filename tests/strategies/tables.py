@@ -11,16 +11,19 @@ SPATIAL: Rows = {**windows.ROWS, **residual.ROWS}
 RESIZING: Rows = {**move.ROWS, **windows.LARGER}
 """Layers that cut the map, or make it larger."""
 
-SAME_SHAPE: Rows = pointwise.ROWS
-"""Layers that keep the shape, with any number of spatial axes."""
+SAME_SHAPE: Rows = {**pointwise.ROWS, **move.KEEPING}
+"""Layers that keep the shape."""
 
-TABLES: Rows = {**SPATIAL, **RESIZING, **SAME_SHAPE}
-JOINS = ("add", "multiply", "concat")
+FIXED: Rows = move.FIXED
+"""Layers that need the very sizes for which they are drawn."""
+
+TABLES: Rows = {**SPATIAL, **RESIZING, **SAME_SHAPE, **FIXED}
+JOINS = ("add", "multiply", "concat", "matmul", "scaled_dot_product_attention")
 TAIL = ("flatten", "linear")
 DRAWN = {*TABLES, *JOINS, *TAIL}
 """Every operator and block that a plan can hold."""
 
-ENLARGING = {"conv_transpose", "upsample"}
+ENLARGING = {"conv_transpose", "upsample", "pixel_shuffle", "pad"}
 FITS: Fits = {**pointwise.FITS}
 
 

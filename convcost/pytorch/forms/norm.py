@@ -29,3 +29,9 @@ def _layer_norm(op: Any) -> Call:
 @form("local_response_norm")
 def _local_response_norm(op: Any) -> Call:
     return Call(function="nn.LocalResponseNorm", args=(op.size,))
+
+
+@form("instance_norm")
+def _instance_norm(op: Any) -> Call:
+    kwargs = settings({"affine": op.affine}, {"affine": False})
+    return Call(function=f"nn.InstanceNorm{op.rank}d", args=(op.num_features,), kwargs=kwargs)

@@ -1,9 +1,10 @@
 """Joins."""
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - as everywhere in PyTorch
 from torch import nn
 
-__all__ = ["Add", "Concat", "Multiply"]
+__all__ = ["Add", "Attention", "Concat", "MatMul", "Multiply"]
 
 
 class Add(nn.Module):
@@ -31,3 +32,17 @@ class Concat(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         return torch.cat(inputs, dim=1)
+
+
+class MatMul(nn.Module):
+    """The matrix product of the last two axes."""
+
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        return torch.matmul(left, right)
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention."""
+
+    def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return F.scaled_dot_product_attention(query, key, value).contiguous()

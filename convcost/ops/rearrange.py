@@ -1,0 +1,239 @@
+"""Operators that copy data to other places: permute, channel shuffle, shift, pad, pixel shuffle."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from convcost.arith import Shape, Size, exact_div, is_int, prod
+from convcost.ops.base import Inputs, Operator, operator, show_shape
+from convcost.ops.kinds import ChoiceKind, Count, Extent, Flag, InputChannels, Order, PerAxis, SpatialRank, Whole
+from convcost.ops.window import spatial, with_spatial
+
+COPIES = {"params": "moves its input", "macs": "copies; nothing is multiplied", "elementwise": "copies"}
+
+PadMode = Annotated[str, ChoiceKind("constant", "reflect", "replicate", "circular")]
+Margin = Annotated[Size, Whole(0)]
+
+
+@operator("permute", family="movement")
+class Permute(Operator):
+    """The axes in another order, written out in that order.
+
+    Shapes: (size_0, size_1, ...) -> (size_dims[0], size_dims[1], ...); axis 0 is the channels, the batch not counted.
+    Parameters: none. MACs: none. Elementwise: none, but every element is read and written.
+    Constraints: dims has each axis once.
+    Source: as torch.permute followed by contiguous.
+    """
+
+    free = COPIES
+
+    dims: Order
+    rank: SpatialRank
+
+    def out_shape(self, inputs: Inputs) -> Shape:
+        (shape,) = inputs
+        first = len(shape) - self.rank - 1
+        return (*shape[:first], *(shape[first + axis] for axis in self.dims))
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        if len(self.dims) != self.rank + 1:
+            axes = ", ".join(map(str, range(self.rank + 1)))
+            yield f"dims (={list(self.dims)}) must hold each axis of the input {show_shape(inputs[0])} once: {axes}"
+
+    def describe(self) -> str:
+        return " ".join(map(str, self.dims))
+
+
+@operator("channel_shuffle", family="movement")
+class ChannelShuffle(Operator):
+    """Channel shuffle: the channels of all groups interleaved, so that the next grouped convolution mixes groups.
+
+    Channel n of group g, of n_g a group, goes to place n groups + g: reshape to (groups, n_g), transpose, flatten.
+    With `inverse`, as in Megvii's code, to (n_g, groups): the inverse permutation, equal where n_g = groups.
+
+    Shapes: (channels, *) -> the same.
+    Parameters: none. MACs: none. Elementwise: none, but every element is read and written.
+    Constraints: groups divides the channels; a full mixture needs channels / groups >= groups.
+    Source: Zhang et al. 2018 (ShuffleNet), arXiv:1707.01083, section 3.1.
+    """
+
+    free = COPIES
+
+    groups: Count
+    inverse: Flag = False
+    channels: InputChannels
+
+    def out_shape(self, inputs: Inputs) -> Shape:
+        (shape,) = inputs
+        return shape
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        if is_int(self.groups) and is_int(self.channels) and self.channels % self.groups:
+            yield f"groups (={self.groups}) must divide the channels (={self.channels})"
+
+    def describe(self) -> str:
+        return f"{self.groups} groups" + (" inverse" if self.inverse else "")
+
+
+@operator("shift", family="movement")
+class Shift(Operator):
+    """Shift: each channel is moved by one of prod(kernel_size) offsets, zeros coming in; 1x1 convolutions mix them.
+
+    y[c, p] = x[c, p + dilation offset]; of taps = prod(kernel_size) offsets channel c has number c mod taps, the last
+    axis fastest, counted from the corner -(kernel_size // 2). Only the first floor(channels / taps) taps channels move,
+    the rest stay: with fewer channels than taps nothing moves at all, and the receptive field stays 1.
+
+    Shapes: (channels, *size) -> the same.
+    Parameters: none. MACs: none. Elementwise: none, but every element is read and written.
+    Source: Wu et al. 2018 (ShiftNet), arXiv:1711.08141; the leftover channels as in its CUDA code.
+    """
+
+    free = COPIES
+
+    kernel_size: PerAxis = 3
+    dilation: PerAxis = 1
+    channels: InputChannels
+
+    def out_shape(self, inputs: Inputs) -> Shape:
+        (shape,) = inputs
+        return shape
+
+    @property
+    def moved_channels(self) -> int:
+        """How many channels move, of concrete ones."""
+        taps: int = prod(self.kernel_size)
+        return int(self.channels // taps * taps)
+
+    def describe(self) -> str:
+        words = show_shape(self.kernel_size)
+        wide = any(rate != 1 for rate in self.dilation)
+        return f"{words} dilation {show_shape(self.dilation)}" if wide else words
+
+
+@operator("pad", family="movement")
+class Pad(Operator):
+    """Padding as a layer: elements in front of and behind each spatial axis, and channels of zeros.
+
+    Shapes: (channels, *size) -> (channels_before + channels + channels_after, *(before + size + after)).
+    Fields: mode is constant (zeros), reflect, replicate or circular.
+    Parameters: none. MACs: none. Elementwise: none, but every element is read and written.
+    Constraints: reflect needs before and after below the size, circular at most the size; channels are padded in mode
+        constant alone.
+    Source: as torch.nn.functional.pad; channels: He et al. 2016 (ResNet), arXiv:1512.03385, shortcut A.
+    """
+
+    free = COPIES
+
+    before: Extent = 0
+    after: Extent = 0
+    channels_before: Margin = 0
+    channels_after: Margin = 0
+    mode: PadMode = "constant"
+    channels: InputChannels
+
+    def out_shape(self, inputs: Inputs) -> Shape:
+        (shape,) = inputs
+        sizes = zip(self.before, spatial(shape, len(self.before)), self.after, strict=True)
+        return with_spatial(
+            shape,
+            len(self.before),
+            self.channels_before + self.channels + self.channels_after,
+            tuple(front + size + behind for front, size, behind in sizes),
+        )
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        if self.mode == "constant":
+            return
+        if any(is_int(more) and more > 0 for more in (self.channels_before, self.channels_after)):
+            yield f"channels are padded with zeros alone; mode {self.mode} pads spatial axes"
+        margin = {"reflect": 1, "circular": 0}.get(self.mode)
+        for name, sizes in (("before", self.before), ("after", self.after)):
+            for pad, size in zip(sizes, spatial(inputs[0], len(sizes)), strict=True):
+                if margin is not None and is_int(pad) and is_int(size) and pad > size - margin:
+                    rule = "below" if margin else "at most"
+                    yield f"{name} (={pad}) must be {rule} the size (={size}) in mode {self.mode}"
+                    return
+
+    def describe(self) -> str:
+        words = [f"{show_shape(self.before)} before, {show_shape(self.after)} after"]
+        extra = (self.channels_before, self.channels_after)
+        if any(not is_int(more) or more for more in extra):
+            words.append(f"channels {extra[0]} before, {extra[1]} after")
+        return ", ".join(words) + ("" if self.mode == "constant" else f" {self.mode}")
+
+
+@operator("pixel_shuffle", family="movement")
+class PixelShuffle(Operator):
+    """Pixel shuffle (sub-pixel upsampling): channels become positions, factor along each spatial axis.
+
+    Shapes: (channels, *size) -> (channels / upscale_factor^axes, *(size upscale_factor)).
+    Parameters: none. MACs: none. Elementwise: none, but every element is read and written.
+    Constraints: upscale_factor^axes divides the channels.
+    Source: Shi et al. 2016, arXiv:1609.05158; as torch.nn.PixelShuffle, for 1 to 3 spatial axes.
+    """
+
+    free = COPIES
+
+    upscale_factor: Count
+    channels: InputChannels
+    rank: SpatialRank
+
+    @classmethod
+    def needs_spatial_axes(cls) -> bool:
+        return True
+
+    def out_shape(self, inputs: Inputs) -> Shape:
+        (shape,) = inputs
+        return with_spatial(
+            shape,
+            self.rank,
+            exact_div(self.channels, prod((self.upscale_factor,) * self.rank)),
+            tuple(size * self.upscale_factor for size in spatial(shape, self.rank)),
+        )
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        places = prod((self.upscale_factor,) * self.rank)
+        if is_int(places) and is_int(self.channels) and self.channels % places:
+            power = f"upscale_factor^{self.rank} (={self.upscale_factor}^{self.rank} = {places})"
+            yield f"{power} must divide the channels (={self.channels})"
+
+    def describe(self) -> str:
+        return f"x {self.upscale_factor}"
+
+
+@operator("pixel_unshuffle", family="movement")
+class PixelUnshuffle(Operator):
+    """Pixel unshuffle (space to depth): positions become channels, factor along each spatial axis.
+
+    Shapes: (channels, *size) -> (channels downscale_factor^axes, *(size / downscale_factor)).
+    Parameters: none. MACs: none. Elementwise: none, but every element is read and written.
+    Constraints: downscale_factor divides every size.
+    Source: Shi et al. 2016, arXiv:1609.05158; as torch.nn.PixelUnshuffle, for 1 to 3 spatial axes.
+    """
+
+    free = COPIES
+
+    downscale_factor: Count
+    channels: InputChannels
+    rank: SpatialRank
+
+    @classmethod
+    def needs_spatial_axes(cls) -> bool:
+        return True
+
+    def out_shape(self, inputs: Inputs) -> Shape:
+        (shape,) = inputs
+        return with_spatial(
+            shape,
+            self.rank,
+            self.channels * prod((self.downscale_factor,) * self.rank),
+            tuple(exact_div(size, self.downscale_factor) for size in spatial(shape, self.rank)),
+        )
+
+    def check(self, inputs: Inputs) -> Iterator[str]:
+        for size in spatial(inputs[0], self.rank):
+            if is_int(size) and is_int(self.downscale_factor) and size % self.downscale_factor:
+                yield f"downscale_factor (={self.downscale_factor}) must divide the sizes; one is {size}"
+                return
+
+    def describe(self) -> str:
+        return f"/ {self.downscale_factor}"
