@@ -292,20 +292,19 @@ def label(word: str, name: str | None) -> str:
     return f'{word} "{name}"' if name else word
 
 
-UNREMARKABLE = {"out_channels", "padding", "bias", "norm", "activation"}
+WINDOW = ("kernel_size", "stride", "dilation")
+UNREMARKABLE = {"out_channels", "padding", "bias", "norm", "activation", *WINDOW}
 
 
 def describe_block(entry: Block, arguments: dict[str, Any]) -> str:
     """What a block is, in a few words: kernel, stride, and the fields that differ from their defaults."""
-    words = []
-    if "kernel_size" in arguments:
-        kernel = arguments["kernel_size"]
-        ones = (1,) * len(kernel)
-        words.append(show_window(kernel, arguments.get("stride", ones), arguments.get("dilation", ones)))
-    elif any(size != 1 for size in arguments.get("stride", ())):
-        words.append(show_window((), arguments["stride"], ()).strip())
+    words = [show_window(*(_axes(arguments.get(name, ())) for name in WINDOW)).strip()]
     for name, value in arguments.items():
-        if name in UNREMARKABLE | {"kernel_size", "stride", "dilation"} or value == entry.defaults.get(name):
-            continue
-        words.append(f"{name} {show(value).strip(chr(34))}")
-    return " ".join(words)
+        if name not in UNREMARKABLE and value != entry.defaults.get(name):
+            words.append(f"{name} {show(value).strip(chr(34))}")
+    return " ".join(filter(None, words))
+
+
+def _axes(sizes: Any) -> Shape:
+    """The sizes an axis; one for a block of one axis."""
+    return sizes if isinstance(sizes, tuple) else (sizes,)

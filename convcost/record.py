@@ -21,6 +21,8 @@ def _is_class_variable(annotation: Any) -> bool:
 class Record:
     """A frozen value: fields by annotation, defaults by assignment, equality and hash by value.
 
+    A subclass that annotates a field anew takes over its place, and not its default.
+
     Raises:
         TypeError: a field is missing or unknown.
         AttributeError: a field is assigned after creation.
@@ -37,7 +39,8 @@ class Record:
         }
         given = {name: cls.__dict__[name] for name in own if name in cls.__dict__}
         cls.field_annotations = {**cls.field_annotations, **own}
-        cls.field_defaults = {**cls.field_defaults, **given}
+        inherited = {name: default for name, default in cls.field_defaults.items() if name not in own}
+        cls.field_defaults = {**inherited, **given}
         cls.fields = tuple(cls.field_annotations)
 
     def __init__(self, **values: Any) -> None:

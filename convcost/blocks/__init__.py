@@ -1,5 +1,29 @@
 """Composite blocks, one file a family: functions that call the builder, without any cost formula of their own."""
 
-from convcost.blocks import convolution, gate, residual
+from convcost.blocks import (
+    channelnet,
+    convolution,
+    dilated,
+    factorised,
+    gate,
+    ghost,
+    graph_conv,
+    inception,
+    residual,
+    shift,
+    shuffle,
+)
 
-__all__ = ["convolution", "gate", "residual"]
+__all__ = [
+    "channelnet",
+    "convolution",
+    "dilated",
+    "factorised",
+    "gate",
+    "ghost",
+    "graph_conv",
+    "inception",
+    "residual",
+    "shift",
+    "shuffle",
+]

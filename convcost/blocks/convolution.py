@@ -1,9 +1,24 @@
-"""Convolutions with fields set, and depthwise separable convolution."""
+"""Convolutions with fields set, pruned convolution, and depthwise separable convolution."""
 
-from convcost.blocks.parts import ActivationName, NormName, conv_unit, same_padding
+from typing import Annotated, Any
+
+from convcost.arith import Size, floor_div, largest
+from convcost.blocks.parts import ActivationName, NormName, conv_unit, same_padding, whole_part
 from convcost.graph import Builder, Value
 from convcost.ops import block
-from convcost.ops.kinds import Count, Flag, Padding, PerAxis
+from convcost.ops.kinds import ChoiceKind, Count, Flag, NumberKind, Padding, PerAxis, is_symbolic
+
+KeepRatio = Annotated[Any, NumberKind(0, 1, above=True)]
+SeparableOrder = Annotated[str, ChoiceKind("depthwise_first", "pointwise_first")]
+
+
+def kept(channels: Size, keep: Size) -> Size:
+    """`channels keep`, rounded half up, and at least 1: the channels that pruning leaves."""
+    above, below = (keep, 1) if is_symbolic(keep) else (keep.numerator, keep.denominator)
+    rounded = floor_div(2 * channels * above + below, 2 * below)
+    if not is_symbolic(keep) and 2 * above >= below:  # half of one channel is rounded to one
+        return rounded
+    return largest([1, rounded])
 
 
 @block("depthwise", family="convolution")
@@ -24,6 +39,7 @@ def depthwise(
         padding keeps the size (odd kernels, stride 1) unless given.
     Parameters: prod(kernel_size) channels multiplier weights, and as many biases as output channels.
     MACs: prod(kernel_size) channels multiplier an output position.
+    Relative cost: 1 / in_channels
     Source: Sifre 2014 (thesis); Howard et al. 2017 (MobileNet), arXiv:1704.04861.
     """
     return b.conv(
@@ -47,6 +63,7 @@ def pointwise(b: Builder, x: Value, *, out_channels: Count, groups: Count = 1, b
     Parameters: in_channels out_channels / groups weights, and out_channels biases.
     MACs: in_channels out_channels / groups a position.
     Constraints: groups divides both channel counts.
+    Relative cost: 1 / groups
     Source: Lin et al. 2014 (network in network), arXiv:1312.4400; groups: Zhang et al. 2018 (ShuffleNet),
         arXiv:1707.01083.
     """
@@ -73,6 +90,7 @@ def grouped(
     Parameters: 1 / groups of the weights of the dense convolution; as many biases.
     MACs: 1 / groups of the dense convolution's.
     Constraints: groups divides both channel counts.
+    Relative cost: 1 / groups
     Source: Krizhevsky et al. 2012 (AlexNet); Xie et al. 2017 (ResNeXt), arXiv:1611.05431.
     """
     return b.conv(
@@ -105,12 +123,51 @@ def dilated(
     Shapes: (in_channels, *size) -> (out_channels, *out);
         padding keeps the size (odd kernels, stride 1) unless given.
     Parameters and MACs: those of the dense convolution of the same kernel and output size.
+    Relative cost: 1
     Source: Yu and Koltun 2016, arXiv:1511.07122.
     """
     return b.conv(
         x,
         name="conv",
         out_channels=out_channels,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=same_padding(kernel_size, dilation) if padding is None else padding,
+        dilation=dilation,
+        bias=bias,
+    )
+
+
+@block("pruned", family="convolution")
+def pruned(
+    b: Builder,
+    x: Value,
+    *,
+    out_channels: Count,
+    keep: KeepRatio,
+    kernel_size: PerAxis = 3,
+    stride: PerAxis = 1,
+    padding: Padding = None,
+    dilation: PerAxis = 1,
+    bias: Flag = True,
+) -> Value:
+    """Pruned convolution: of out_channels filters, the share `keep` is left, and the next layer reads as much less.
+
+    kept = floor(out_channels keep + 1 / 2), and at least 1.
+
+    Shapes: (in_channels, *size) -> (kept, *out);
+        padding keeps the size (odd kernels, stride 1) unless given.
+    Parameters: prod(kernel_size) in_channels kept weights, and kept biases.
+    MACs: those weights an output position. Beside the convolution of all filters: kept / out_channels, times the
+        share of in_channels that is left; with one keep for every layer, and no rounding, keep^2.
+    Constraints: keep is above 0 and at most 1.
+    Source: Li et al. 2017, arXiv:1608.08710; Zhang et al. 2019, arXiv:1908.02620; Mehta et al. 2019,
+        arXiv:1811.12495.
+    """
+    return b.conv(
+        x,
+        name="conv",
+        out_channels=kept(out_channels, keep),
         kernel_size=kernel_size,
         stride=stride,
         padding=same_padding(kernel_size, dilation) if padding is None else padding,
@@ -130,34 +187,42 @@ def dsconv(
     padding: Padding = None,
     dilation: PerAxis = 1,
     multiplier: Count = 1,
+    order: SeparableOrder = "depthwise_first",
+    between: Flag = True,
     bias: Flag = None,
     norm: NormName = "none",
     activation: ActivationName = "none",
 ) -> Value:
-    """Depthwise separable convolution: a depthwise convolution, then a pointwise one (MobileNet's order).
+    """Depthwise separable convolution: a depthwise convolution and a pointwise one.
 
     Shapes: (in_channels, *size) -> (out_channels, *out); the depthwise convolution has the stride;
         padding keeps the size (odd kernels, stride 1) unless given.
-    Parameters: in_channels multiplier (prod(kernel_size) + out_channels) weights; biases where there is no norm,
-        unless given; the norm's and activation's, which follow both convolutions.
-    MACs: as many as weights, an output position. Beside the dense convolution, without bias and with multiplier 1:
-        1 / out_channels + 1 / prod(kernel_size).
-    Source: Howard et al. 2017 (MobileNet), arXiv:1704.04861, section 3.1.
+    Fields: order is MobileNet's depthwise_first, or pointwise_first, of which Xception's paper speaks; multiplier is
+        the number of filters a channel of the depthwise convolution; norm, activation and bias follow both
+        convolutions, with between: false the second alone (as in Keras' separable convolutions); there are biases
+        where there is no norm, unless bias says otherwise.
+    Parameters: depthwise_first in_channels multiplier (prod(kernel_size) + out_channels) weights, pointwise_first
+        (in_channels / multiplier + prod(kernel_size)) out_channels; biases; the norm's and activation's.
+    MACs: prod(kernel_size) in_channels multiplier (pointwise_first: prod(kernel_size) out_channels) an output position,
+        and the pointwise weights an output position (pointwise_first: a position of the input). The relative cost below
+        is that of depthwise_first; pointwise_first with stride 1 has 1 / kernel / multiplier + 1 / in_channels.
+    Constraints: with pointwise_first, multiplier divides out_channels.
+    Relative cost: multiplier / out_channels + multiplier / kernel
+    Source: Howard et al. 2017 (MobileNet), arXiv:1704.04861, section 3.1; Chollet 2017 (Xception), arXiv:1610.02357.
     """
-    x = conv_unit(
-        b,
-        x,
-        "depthwise",
-        norm=norm,
-        activation=activation,
-        bias=bias,
-        out_channels=x.channels * multiplier,
-        kernel_size=kernel_size,
-        stride=stride,
-        padding=same_padding(kernel_size, dilation) if padding is None else padding,
-        dilation=dilation,
-        groups=x.channels,
-    )
-    return conv_unit(
-        b, x, "pointwise", norm=norm, activation=activation, bias=bias, out_channels=out_channels, kernel_size=1
-    )
+    behind: dict[str, Any] = {"norm": norm, "activation": activation, "bias": bias}
+    first = behind if between else {"bias": False}
+    spatial: dict[str, Any] = {
+        "kernel_size": kernel_size,
+        "stride": stride,
+        "padding": same_padding(kernel_size, dilation) if padding is None else padding,
+        "dilation": dilation,
+    }
+    if order == "depthwise_first":
+        filters = x.channels * multiplier
+        x = conv_unit(b, x, "depthwise", **first, **spatial, out_channels=filters, groups=x.channels)
+        return conv_unit(b, x, "pointwise", **behind, out_channels=out_channels, kernel_size=1)
+    rule = f"multiplier (={multiplier}) must divide out_channels (={out_channels}) with order pointwise_first"
+    mixed = whole_part(out_channels, multiplier, "multiplier", rule)
+    x = conv_unit(b, x, "pointwise", **first, out_channels=mixed, kernel_size=1)
+    return conv_unit(b, x, "depthwise", **behind, **spatial, out_channels=out_channels, groups=mixed)

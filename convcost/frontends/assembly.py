@@ -253,7 +253,7 @@ def recovered(word: str, xs: tuple[Value, ...], fields: dict[str, Any]) -> Value
     shapes = tuple(x.shape for x in xs)
     try:
         shape = cls.bind(fields, shapes).out_shape(shapes)
-    except (GraphError, FieldError, ValueError, ArithmeticError):
+    except (GraphError, FieldError, ValueError, ArithmeticError, IndexError):
         return None
     good = all(not is_int(size) or size >= 1 for size in shape)
     return xs[0].replace(shape=shape) if good else None

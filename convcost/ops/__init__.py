@@ -1,6 +1,21 @@
 """Primitive operators, one file a family. Importing this package fills the registry."""
 
-from convcost.ops import activation, attention, conv, join, linear, move, norm, pool, rearrange, view
+from convcost.ops import (
+    activation,
+    attention,
+    channel,
+    conv,
+    equivariant,
+    graph_conv,
+    join,
+    linear,
+    move,
+    norm,
+    pool,
+    rearrange,
+    self_grouped,
+    view,
+)
 from convcost.ops.base import BLOCKS, OPERATORS, Block, Operator, block, catalogue_entry, operator
 
 __all__ = [
@@ -12,7 +27,10 @@ __all__ = [
     "attention",
     "block",
     "catalogue_entry",
+    "channel",
     "conv",
+    "equivariant",
+    "graph_conv",
     "join",
     "linear",
     "move",
@@ -20,5 +38,6 @@ __all__ = [
     "operator",
     "pool",
     "rearrange",
+    "self_grouped",
     "view",
 ]

@@ -12,17 +12,11 @@ SOFTMAX = 5
 
 
 def check_operands(inputs: Inputs, names: tuple[str, ...]) -> Iterator[str]:
-    """So many operands, of two axes at least, equally many, the axes before the last two equal or 1."""
+    """So many operands, of two axes at least, equally many."""
     if len(inputs) != len(names):
         yield f"it takes {len(names)} inputs ({', '.join(names)}), not {len(inputs)}"
     elif len({len(shape) for shape in inputs}) > 1 or len(inputs[0]) < 2:
         yield f"the operands are {show_shapes(inputs)}; they must have equally many axes, at least 2"
-    else:
-        for axis in zip(*(shape[:-2] for shape in inputs), strict=True):
-            if len({size for size in axis if is_int(size) and size != 1}) > 1:
-                rule = "must be equal, or 1, on every axis before the last two"
-                yield f"the operands are {show_shapes(inputs)}; they {rule}"
-                return
 
 
 def differ(first: Size, second: Size) -> bool:
@@ -65,11 +59,15 @@ class MatMul(Operator):
     def check(self, inputs: Inputs) -> Iterator[str]:
         wrong = list(check_operands(inputs, ("the left factor", "the right factor")))
         yield from wrong
-        if not wrong and differ(inputs[0][-1], inputs[1][-2]):
-            columns, rows = inputs[0][-1], inputs[1][-2]
+        if wrong:
+            return
+        first, second = inputs
+        if any(differ(a, b) and 1 not in (a, b) for a, b in zip(first[:-2], second[:-2], strict=True)):
+            yield f"the operands are {show_shapes(inputs)}; they must be equal, or 1, on every axis before the last two"
+        elif differ(first[-1], second[-2]):
             yield (
-                f"the operands are {show_shapes(inputs)}; the last axis of the first (={columns}) must be the last but"
-                f" one of the second (={rows}); permute one of them"
+                f"the operands are {show_shapes(inputs)}; the last axis of the first (={first[-1]}) must be the last"
+                f" but one of the second (={second[-2]}); permute one of them"
             )
 
 

@@ -83,8 +83,9 @@ class Conv(Grouped):
     MACs: one a weight and output position, taps that fall on padding included.
     Elementwise: one addition an output element where there is a bias.
     Constraints: groups divides in_channels and out_channels; the dilated kernel fits into the padded input.
-    Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285;
-        groups: Krizhevsky et al. 2012 (AlexNet); dilation: Yu and Koltun 2016, arXiv:1511.07122.
+    Relative cost: 1 / groups
+    Source: LeCun et al. 1989; Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning",
+        arXiv:1603.07285; groups: Krizhevsky et al. 2012 (AlexNet); dilation: Yu and Koltun 2016, arXiv:1511.07122.
     """
 
     padding: Padding = 0

@@ -256,10 +256,17 @@ class NewShapeKind(ShapeKind):
     rule = "a list of 1 to 4 axis sizes of at least 1, of which one may be -1"
 
     def parse(self, name: str, value: Any, rank: int | None) -> Any:
-        if isinstance(value, (list, tuple)) and sum(as_whole(size) == -1 for size in value) == 1:
+        rests = sum(as_whole(size) == -1 for size in value) if isinstance(value, (list, tuple)) else 0
+        if rests > 1:
+            raise self.wrong(name, value)
+        if rests == 1:
             sizes = super().parse(name, [1 if as_whole(size) == -1 else size for size in value], rank)
             return tuple(-1 if as_whole(given) == -1 else size for given, size in zip(value, sizes, strict=True))
         return super().parse(name, value, rank)
+
+    def schema(self) -> dict[str, Any]:
+        item = {"anyOf": [*self.item.schema()["anyOf"], {"const": -1}]}
+        return {**super().schema(), "items": item}
 
 
 class OrderKind(Kind):
@@ -274,8 +281,55 @@ class OrderKind(Kind):
         return tuple(axes)
 
     def schema(self) -> dict[str, Any]:
-        item = {"type": "integer", "minimum": 0, "maximum": 3}
+        item = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 3}, EXPRESSION]}
         return {"type": "array", "items": item, "minItems": 1, "maxItems": 4, "uniqueItems": True}
+
+
+class GroupsKind(Kind):
+    """Groups of unequal size, each a pair of filters and channels."""
+
+    rule = "a list of pairs [filters, channels], whole numbers of at least 1"
+    item = Whole(1)
+
+    def parse(self, name: str, value: Any, rank: int | None) -> Any:
+        if not isinstance(value, (list, tuple)) or not value:
+            raise self.wrong(name, value)
+        return tuple(self._pair(name, pair) for pair in value)
+
+    def _pair(self, name: str, pair: Any) -> Any:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise FieldError(f"{name} holds {show(pair)}; it must be {self.rule}", name)
+        filters, channels = pair
+        return (
+            self.item.parse(f"{name}: filters", filters, None),
+            self.item.parse(f"{name}: channels", channels, None),
+        )
+
+    def schema(self) -> dict[str, Any]:
+        pair = {"type": "array", "items": self.item.schema(), "minItems": 2, "maxItems": 2}
+        return {"type": "array", "items": pair, "minItems": 1}
+
+
+class CountsKind(Kind):
+    """A list of 1 to 1,000 whole numbers; a number is a list of one."""
+
+    rule = "a list of 1 to 1,000 whole numbers of at least 1"
+    item = Whole(1)
+
+    def parse(self, name: str, value: Any, rank: int | None) -> Any:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if not 1 <= len(values) <= 1_000:
+            raise self.wrong(name, value)
+        try:
+            return tuple(self.item.parse(name, number, None) for number in values)
+        except FieldError:
+            if any((as_whole(number) or 0) > LARGEST for number in values):
+                raise
+            raise self.wrong(name, value) from None
+
+    def schema(self) -> dict[str, Any]:
+        item = self.item.schema()
+        return {"anyOf": [*item["anyOf"], {"type": "array", "items": item, "minItems": 1, "maxItems": 1_000}]}
 
 
 class TextKind(Kind):
@@ -327,8 +381,10 @@ InputFeatures = Annotated[Size, Derived(-1, behind_spatial=False)]
 SpatialRank = Annotated[int, Rank()]
 FullShape = Annotated[Any, ShapeKind()]
 NewShape = Annotated[Any, NewShapeKind()]
+Counts = Annotated[Any, CountsKind()]
 Order = Annotated[Any, OrderKind()]
 Axis = Annotated[int, Whole(0)]
+UnequalGroups = Annotated[Any, GroupsKind()]
 Text = Annotated[str, TextKind()]
 Probability = Annotated[Any, NumberKind(0, 1)]
 PositiveNumber = Annotated[Any, NumberKind(0, above=True)]

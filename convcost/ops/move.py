@@ -116,7 +116,7 @@ class Opaque(Operator):
     It keeps a network analysable: shapes go on behind it, its cost is reported as unsupported, and every total over it
     is marked as a lower bound.
 
-    Shapes: any -> output_shape. Parameters, MACs, elementwise work: unknown.
+    Shapes: any -> output_shape. Parameters: unknown. MACs: unknown. Elementwise: unknown.
     """
 
     supported = False

@@ -143,8 +143,10 @@ class Pad(Operator):
     def check(self, inputs: Inputs) -> Iterator[str]:
         if self.mode == "constant":
             return
-        if any(is_int(more) and more > 0 for more in (self.channels_before, self.channels_after)):
-            yield f"channels are padded with zeros alone; mode {self.mode} pads spatial axes"
+        for name, more in (("channels_before", self.channels_before), ("channels_after", self.channels_after)):
+            if is_int(more) and more > 0:
+                yield f"{name} (={more}) must be 0 in mode {self.mode}: channels are padded with zeros alone"
+                return
         margin = {"reflect": 1, "circular": 0}.get(self.mode)
         for name, sizes in (("before", self.before), ("after", self.after)):
             for pad, size in zip(sizes, spatial(inputs[0], len(sizes)), strict=True):
@@ -193,8 +195,8 @@ class PixelShuffle(Operator):
     def check(self, inputs: Inputs) -> Iterator[str]:
         places = prod((self.upscale_factor,) * self.rank)
         if is_int(places) and is_int(self.channels) and self.channels % places:
-            power = f"upscale_factor^{self.rank} (={self.upscale_factor}^{self.rank} = {places})"
-            yield f"{power} must divide the channels (={self.channels})"
+            power = f"{self.upscale_factor}^{self.rank} = {places}"
+            yield f"upscale_factor (={self.upscale_factor}): {power} must divide the channels (={self.channels})"
 
     def describe(self) -> str:
         return f"x {self.upscale_factor}"

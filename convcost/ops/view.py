@@ -66,10 +66,10 @@ class Reshape(Operator):
     @classmethod
     def complete(cls, fields: dict[str, Any], shape: Shape, rank: int) -> None:
         wanted = fields["shape"]
-        if -1 in wanted:
+        if any(map(is_minus_one, wanted)):
             total, known = prod(shape[len(shape) - rank - 1 :]), prod(size for size in wanted if not is_minus_one(size))
             divides = not (is_int(total) and is_int(known)) or total % known == 0
-            rest = exact_div(total, known) if divides else 1
+            rest = exact_div(total, known) if divides else -1
             fields["shape"] = tuple(rest if is_minus_one(size) else size for size in wanted)
 
     def out_shape(self, inputs: Inputs) -> Shape:
@@ -79,7 +79,12 @@ class Reshape(Operator):
     def check(self, inputs: Inputs) -> Iterator[str]:
         found = inputs[0][len(inputs[0]) - self.rank - 1 :]
         have, wanted = prod(found), prod(self.shape)
-        if is_int(have) and is_int(wanted) and have != wanted:
+        if any(map(is_minus_one, self.shape)):
+            yield (
+                f"shape (={show_shape(self.shape)}): {-wanted} must divide the elements of the input"
+                f" ({show_shape(found)}, {have})"
+            )
+        elif is_int(have) and is_int(wanted) and have != wanted:
             yield (
                 f"shape (={show_shape(self.shape)}, {wanted} elements) must have as many elements as the input"
                 f" ({show_shape(found)}, {have})"

@@ -22,6 +22,11 @@ def _multiplies(op: Any, inputs: tuple[Shape, ...], output: Shape) -> int:
     return op.macs(inputs, output)
 
 
+def _product(op: Any, inputs: tuple[Shape, ...], output: Shape) -> int:
+    """An axis on which the left factor is stretched is counted once."""
+    return prod(inputs[0]) * inputs[1][-1]
+
+
 def _norm(op: Any, inputs: tuple[Shape, ...], output: Shape) -> int:
     affine = op.elementwise_affine if op.word == "layer_norm" else op.affine
     return (5 if affine else 4) * prod(output)
@@ -43,11 +48,17 @@ RULES: dict[str, Rule] = {
     "conv": _multiplies,
     "conv_transpose": _multiplies,
     "linear": _multiplies,
+    "group_equivariant_conv": _multiplies,
+    "self_grouped_conv": _multiplies,
+    "graph_conv": _multiplies,
     "batch_norm": _batch_norm,
     "group_norm": _norm,
     "layer_norm": _norm,
     "instance_norm": _norm,
-    "matmul": _multiplies,
+    "matmul": _product,
+    "scc": _multiplies,
+    "channelwise_conv": _multiplies,
+    "conv_classifier": _multiplies,
     "adaptive_avg_pool": _adaptive_average,
     "global_avg_pool": _adaptive_average,
     "upsample": _upsample,
@@ -56,11 +67,13 @@ RULES: dict[str, Rule] = {
 parameters and 4 without, batch norm at inference 2 and 1; adaptive average pooling (2-D alone) 1 an input element;
 upsampling (2-D alone) 1 an output element, bilinear 4; everything else nothing."""
 
-LIMITS: dict[str, Callable[[Any], str | None]] = {
-    "conv": lambda op: (
-        "fvcore counts 0 for padding='same' (no rule for aten::_convolution_mode)" if op.padding == "same" else None
-    ),
-}
+
+def _same_padding(op: Any) -> str | None:
+    uncounted = "fvcore counts 0 for padding='same' (no rule for aten::_convolution_mode)"
+    return uncounted if op.padding == "same" else None
+
+
+LIMITS: dict[str, Callable[[Any], str | None]] = {"conv": _same_padding, "self_grouped_conv": _same_padding}
 """What fvcore is known to get wrong, by operator: a sentence where it bites, else None."""
 
 

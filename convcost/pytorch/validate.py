@@ -12,10 +12,11 @@ from convcost.analysis.cost import analyze
 from convcost.analysis.memory import live_sizes
 from convcost.analysis.result import Analysis, plain
 from convcost.analysis.training import backward_macs
-from convcost.arith import prod
+from convcost.arith import is_int, prod
 from convcost.errors import ConvcostError
 from convcost.graph import Graph, Node
 from convcost.ops.base import show_shape
+from convcost.ops.conv import Grouped
 from convcost.pytorch.build import Network, build
 from convcost.pytorch.execute import (
     Executed,
@@ -231,7 +232,8 @@ def _backward(graph: Graph, network: Network, device: str, batch: int) -> Iterat
     multiplied = counts_groups_in_backward()
     predicted = backward_macs(graph, batch)
     for node in graph.layers:
-        groups = getattr(node.op, "groups", 1) if multiplied else 1
+        groups = node.op.groups if multiplied and isinstance(node.op, Grouped) else 1
+        groups = groups if is_int(groups) else 1  # groups of unequal size run one by one
         forward = batch * node.op.macs(graph.input_shapes(node), node.shape)
         yield Comparison(
             layer=node.name,

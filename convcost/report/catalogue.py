@@ -1,77 +1,105 @@
-"""The catalogue of operators and blocks, as tables and as text."""
+"""The catalogue of operators and blocks, as a table, as text, and as pages."""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from convcost.ops import BLOCKS, OPERATORS, Block
 from convcost.ops.base import Operator
-from convcost.ops.kinds import Rank, kind_of, show
+from convcost.report.entry import Entry, entries, entry_of
 from convcost.report.table import Cell, Column, Table
 
-__all__ = ["catalogue_table", "explanation", "first_line"]
+__all__ = ["catalogue_table", "explanation", "family_page"]
 
-FAMILIES = (
-    "convolution",
-    "linear",
-    "residual",
-    "attention",
-    "pooling",
-    "normalisation",
-    "activation",
-    "join",
-    "movement",
+Users = Mapping[str, Sequence[str]]
+"""For each operator and block, the bundled networks that use it."""
+
+COLUMNS = (
+    Column(key="name", title="name", right=False),
+    Column(key="family", title="family", right=False),
+    Column(key="kind", title="kind", right=False),
+    Column(key="relative_cost", title="cost of a conv", right=False),
+    Column(key="year", title="year"),
+    Column(key="definition", title="definition", right=False),
+)
+USED_BY = Column(key="used_by", title="used by", right=False)
+SHOWN = 4
+"""So many networks are named in a table for people; JSON and CSV have all."""
+LONGEST = 72
+"""Formulas longer than this are left to `convcost explain`."""
+LEGEND = (
+    "cost of a conv: MACs as a part of those of a standard convolution with the same channels in and out and the same"
+    " kernel, at stride 1; kernel is the product of the kernel's sizes, kernel_sum their sum. No entry where it stands"
+    " for no convolution, or the part is no short formula."
 )
 
 
-def first_line(entry: type[Operator] | Block) -> str:
-    """The one-line definition of an operator or block."""
-    return _doc(entry).splitlines()[0]
-
-
-def _doc(entry: type[Operator] | Block) -> str:
-    return inspect.cleandoc(entry.doc if isinstance(entry, Block) else entry.__doc__ or "")
-
-
-def catalogue_table() -> Table:
-    """Every operator and block, by family."""
-    entries: list[tuple[str, str, str, str]] = [
-        (cls.family, "operator", word, first_line(cls)) for word, cls in OPERATORS.items()
-    ]
-    entries += [(block.family, "block", word, first_line(block)) for word, block in BLOCKS.items()]
-    order = {family: number for number, family in enumerate(FAMILIES)}
-    entries.sort(key=lambda entry: (order.get(entry[0], len(order)), entry[1] == "block"))
-    titles = ("name", "family", "kind", "definition")
+def catalogue_table(users: Users | None = None) -> Table:
+    """Every operator and block, by family; with the bundled networks that use it where `users` are given."""
+    found = entries()
+    columns = COLUMNS if users is None else (*COLUMNS[:-1], USED_BY)
     return Table(
-        columns=tuple(Column(key=title, title=title, right=False) for title in titles),
-        rows=tuple(
-            tuple(Cell(value=text, text=text) for text in (word, family, kind, line))
-            for family, kind, word, line in entries
+        columns=columns,
+        rows=tuple(_row(entry, users) for entry in found),
+        notes=(
+            LEGEND,
+            f"{len(OPERATORS)} operators and {len(BLOCKS)} blocks; `convcost explain NAME` tells all of one.",
         ),
-        notes=(f"{len(OPERATORS)} operators and {len(BLOCKS)} blocks; `convcost explain NAME` tells all of one.",),
     )
+
+
+def _row(entry: Entry, users: Users | None) -> tuple[Cell, ...]:
+    year = entry.year
+    cells = [Cell(value=text, text=text) for text in (entry.word, entry.family, entry.kind)]
+    cost = entry.relative_cost
+    cells.append(Cell(value=cost or None, text=(cost if len(cost) <= LONGEST else "see explain") or "-"))
+    cells.append(Cell(value=year, text="-" if year is None else str(year)))
+    if users is None:
+        return (*cells, Cell(value=entry.title, text=entry.title))
+    names = list(users.get(entry.word, ()))
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return (*cells, Cell(value=names, text=shown or "-"))
 
 
 def explanation(word: str, entry: type[Operator] | Block) -> str:
     """What an operator or block is: its docstring, and its fields with their defaults."""
-    if isinstance(entry, Block):
-        kind, annotations, defaults = "block", entry.arguments, entry.defaults
-    else:
-        kind, annotations, defaults = "operator", entry.field_annotations, entry.field_defaults
-    lines = [f"{word} ({entry.family} {kind})", "", _doc(entry).rstrip(), ""]
-    fields = [_field_line(name, annotation, defaults) for name, annotation in annotations.items()]
-    known = [line for line in fields if line]
-    lines += ["Fields:", *known] if known else ["Fields: none."]
+    told = entry_of(word, entry)
+    lines = [f"{word} ({told.family} {told.kind})", "", told.text, ""]
+    fields = [f"    {name}: {rule} ({given})" for name, rule, given in told.takes]
+    lines += ["Fields:", *fields] if fields else ["Fields: none."]
     return "\n".join(lines)
 
 
-def _field_line(name: str, annotation: Any, defaults: dict[str, Any]) -> str:
-    kind = kind_of(annotation)
-    if isinstance(kind, Rank):
-        return ""
-    if name not in defaults:
-        given = "from the input; where it is stated, it must agree" if kind.derived else "required"
-    else:
-        given = "see above" if defaults[name] is None else f"default {show(defaults[name])}".replace('"', "")
-    return f"    {name}: {kind.rule} ({given})"
+def family_page(family: str, users: Users) -> str:
+    """The page of a family in Markdown: each operator and block with its docstring, fields and users."""
+    found = [entry for entry in entries() if entry.family == family]
+    lines = [f"# {family.capitalize()}", "", "Made from the docstrings: `convcost explain NAME` prints the same.", ""]
+    lines += ["| name | kind | cost of a conv | year | definition |", "|:--|:--|:--|--:|:--|"]
+    for entry in found:
+        cost, year = (f"`{entry.relative_cost}`" if entry.relative_cost else ""), entry.year or ""
+        cells = (f"[{entry.word}](#{entry.word})", entry.kind, cost, str(year), _markdown(entry.title))
+        lines.append(f"| {' | '.join(cells)} |")
+    for entry in found:
+        lines += ["", *_described(entry, users)]
+    return "\n".join(lines) + "\n"
+
+
+def _described(entry: Entry, users: Users) -> list[str]:
+    lines = [f"## {entry.word}", "", _markdown(entry.title)]
+    for paragraph in entry.body:
+        lines += ["", *(["```text", paragraph, "```"] if " = " in paragraph else [_markdown(paragraph)])]
+    lines.append("")
+    lines += [f"- **{name}**: {_markdown(text)}" for name, text in entry.sections.items()]
+    names = users.get(entry.word, ())
+    lines.append(f"- **Used by**: {', '.join(names) if names else 'no bundled network'}")
+    if entry.takes:
+        lines += ["", "| field | what it takes | where it is not given |", "|:--|:--|:--|"]
+        lines += [f"| `{name}` | {_markdown(rule)} | {given} |" for name, rule, given in entry.takes]
+    return lines
+
+
+def _markdown(text: str) -> str:
+    """Text in which nothing is markup."""
+    for character in "\\*_|<[":
+        text = text.replace(character, f"\\{character}")
+    return text

@@ -1,4 +1,4 @@
-"""Depthwise, pointwise, grouped, dilated and depthwise separable convolution: the closed forms of the papers."""
+"""Depthwise, pointwise, grouped and dilated convolution: the closed forms of the papers."""
 
 from __future__ import annotations
 
@@ -167,61 +167,6 @@ def test_dilated_on_one_to_three_axes(
     assert result.totals.weights == weights
 
 
-# dsconv
-
-
-def test_dsconv_with_biases() -> None:
-    result = analysis_of("dsconv", (128, 14, 14), out_channels=128)
-    assert [layer.node.name for layer in result.layers] == ["x.depthwise", "x.pointwise"]
-    assert result.totals.params == 128 * (9 + 1) + 128 * (128 + 1) == 1_280 + 16_512 == 17_792
-    dense = analysis_of("grouped", (128, 14, 14), out_channels=128, groups=1).totals.params
-    assert dense == 128 * (9 * 128 + 1) == 147_584
-    assert round(17_792 / 147_584, 4) == 0.1206
-
-
-@pytest.mark.parametrize(("in_channels", "out_channels", "kernel"), [(128, 128, 3), (32, 64, 3), (16, 24, 5)])
-def test_dsconv_without_bias_is_a_sum_of_unit_fractions(in_channels: int, out_channels: int, kernel: int) -> None:
-    result = analysis_of("dsconv", (in_channels, 10, 10), out_channels=out_channels, kernel_size=kernel, bias=False)
-    dense = kernel**2 * in_channels * out_channels
-    ratio = Fraction(1, out_channels) + Fraction(1, kernel**2)
-    assert result.totals.params == in_channels * (kernel**2 + out_channels)
-    assert Fraction(result.totals.params, dense) == ratio
-    assert Fraction(result.totals.macs, dense * 100) == ratio
-
-
-def test_dsconv_multiplier_multiplies_the_ratio() -> None:
-    result = analysis_of("dsconv", (32, 10, 10), out_channels=64, multiplier=2, bias=False)
-    assert result.totals.weights == 2 * (9 * 32 + 32 * 64) == 4_672
-    assert Fraction(4_672, 9 * 32 * 64) == Fraction(2, 64) + Fraction(2, 9)
-
-
-def test_dsconv_with_norm_has_no_bias() -> None:
-    """A layer of MobileNet: 64 to 128 channels from 112x112 to 56x56, the stride on the depthwise convolution."""
-    result = analysis_of("dsconv", (64, 112, 112), out_channels=128, stride=2, norm="batch_norm", activation="relu6")
-    words = ["conv", "batch_norm", "relu6", "conv", "batch_norm", "relu6"]
-    assert [layer.node.op.word for layer in result.layers] == words
-    assert output_of(result) == (128, 56, 56)
-    assert result.totals.weights == 64 * (9 + 128) == 8_768
-    assert result.totals.params == 8_768 + 2 * 64 + 2 * 128 == 9_152  # and a scale and a shift a channel of each norm
-    assert result.totals.buffers == (2 * 64 + 1) + (2 * 128 + 1)
-    assert result.totals.macs == 8_768 * 56 * 56 == 27_496_448
-
-
-def test_dsconv_bias_beside_norm_where_it_is_asked_for() -> None:
-    result = analysis_of("dsconv", (64, 8, 8), out_channels=128, norm="batch_norm", bias=True)
-    assert result.totals.params == 9_152 + 64 + 128
-
-
-@pytest.mark.parametrize(
-    ("shape", "taps", "output"),
-    [((8, 50), 3, (16, 25)), ((8, 50, 9), 9, (16, 25, 5)), ((8, 6, 6, 7), 27, (16, 3, 3, 4))],
-)
-def test_dsconv_on_one_to_three_axes(shape: tuple[int, ...], taps: int, output: tuple[int, ...]) -> None:
-    result = analysis_of("dsconv", shape, out_channels=16, stride=2, bias=False)
-    assert output_of(result) == output
-    assert result.totals.weights == 8 * (taps + 16)
-
-
 # padding
 
 
@@ -285,12 +230,6 @@ WRONG_FIELDS = [
         {"out_channels": 8},
         f'dilated "x": the required field dilation is missing; it must be {AXES}',
     ),
-    (
-        "dsconv",
-        (4, 8, 8),
-        {"out_channels": 8, "norm": "batchnorm"},
-        'dsconv "x": norm is "batchnorm"; it must be none or batch_norm; did you mean "batch_norm"?',
-    ),
 ]
 
 
@@ -320,13 +259,6 @@ WRONG_INPUTS = [
         {"out_channels": 4, "dilation": 4, "padding": 0},
         'dilated "x": conv "conv": kernel_size (=3), 9 with dilation 4, is larger than the padded input'
         " (8 + 2 x 0 = 8) on spatial axis 1; use a smaller kernel, more padding, or fewer strides before it",
-    ),
-    (
-        "dsconv",
-        (4, 8, 8),
-        {"out_channels": 4, "padding": "same", "stride": 2},
-        'dsconv "x": conv "depthwise": padding same needs stride 1 (as in PyTorch), and the stride is 2x2;'
-        " use same_tf, or padding as numbers",
     ),
     (
         "depthwise",

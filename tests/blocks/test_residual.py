@@ -1,4 +1,4 @@
-"""Residual blocks: basic, bottleneck (with ResNeXt's groups) and inverted, against the papers' weights."""
+"""Residual blocks: basic, bottleneck, ResNeXt's and inverted, with gates, against the papers' weights."""
 
 from __future__ import annotations
 
@@ -138,6 +138,49 @@ def test_bottleneck_on_one_to_three_axes(
     assert result.totals.weights == 16 * 8 + taps * 8 * 8 + 8 * 32 + 16 * 32
 
 
+# resnext_block
+
+
+def test_resnext_block_of_32_paths_of_4() -> None:
+    """C_card (256 d + 9 d^2 + 256 d) = 70,144 weights, near the 69,632 of ResNet's bottleneck."""
+    result = analysis_of("resnext_block", (256, 56, 56), out_channels=256)
+    bottleneck = analysis_of("bottleneck_block", (256, 56, 56), out_channels=256, hidden_channels=128, groups=32)
+    assert result.totals == bottleneck.totals
+    assert names_of(result) == names_of(bottleneck)
+    assert result.totals.weights == 32 * (256 * 4 + 9 * 4 * 4 + 4 * 256) == 70_144
+
+
+@pytest.mark.parametrize(("cardinality", "base_width"), [(1, 64), (2, 40), (4, 24), (8, 14), (32, 4)])
+@pytest.mark.parametrize("stage", [1, 2, 4, 8])
+def test_resnext_paths_grow_with_the_stage(cardinality: int, base_width: int, stage: int) -> None:
+    """The settings that the paper calls equally complex: twice the channels, twice the width of a path."""
+    channels, width = 256 * stage, base_width * stage
+    result = analysis_of(
+        "resnext_block", (channels, 7, 7), out_channels=channels, cardinality=cardinality, base_width=base_width
+    )
+    weights = cardinality * (channels * width + 9 * width**2 + width * channels)
+    assert result.totals.weights == weights
+    assert result.totals.macs == weights * 49
+    assert result.totals.params == weights + 2 * (2 * cardinality * width + channels)
+
+
+def test_resnext_block_with_one_path_of_64_is_the_bottleneck() -> None:
+    fields = {"out_channels": 512, "stride": 2}
+    result = analysis_of("resnext_block", (256, 28, 28), cardinality=1, base_width=64, **fields)
+    assert result.totals == analysis_of("bottleneck_block", (256, 28, 28), **fields).totals
+
+
+@pytest.mark.parametrize(
+    ("shape", "taps", "output"),
+    [((16, 33), 3, (64, 17)), ((16, 33, 9), 9, (64, 17, 5)), ((16, 4, 6, 7), 27, (64, 2, 3, 4))],
+)
+def test_resnext_block_on_one_to_three_axes(shape: tuple[int, ...], taps: int, output: tuple[int, ...]) -> None:
+    """floor(64 x 10 / 256) = 2 channels a path, 8 hidden ones."""
+    result = analysis_of("resnext_block", shape, out_channels=64, cardinality=4, base_width=10, stride=2, dilation=2)
+    assert output_of(result) == output
+    assert result.totals.weights == 4 * 2 * (16 + taps * 2 + 64) + 16 * 64
+
+
 # inverted_residual
 
 
@@ -193,6 +236,54 @@ def test_inverted_residual_on_one_to_three_axes(
     assert result.totals.weights == 48 * (8 + taps + 12)
 
 
+def test_inverted_residual_with_hidden_channels() -> None:
+    """MobileNet v3, 80 to 80 channels through 200: 2.5 times as many, and no ratio needed."""
+    result = analysis_of(
+        "inverted_residual", (80, 14, 14), out_channels=80, hidden_channels=200, activation="hardswish"
+    )
+    ratio = analysis_of("inverted_residual", (80, 14, 14), out_channels=80, expand_ratio=2.5, activation="hardswish")
+    assert result.totals == ratio.totals
+    assert result.totals.weights == 200 * (80 + 9 + 80)
+
+
+def test_inverted_residual_with_as_many_hidden_channels_has_no_expansion() -> None:
+    result = analysis_of("inverted_residual", (16, 10, 10), out_channels=16, hidden_channels=16, norm="none")
+    assert names_of(result) == ["depthwise", "depthwise_act", "project", "add"]
+
+
+def test_inverted_residual_with_a_gate() -> None:
+    """MobileNet v3, 24 to 40 channels through 72, 5x5, from 56x56 to 28x28, the gate of 24 channels."""
+    result = analysis_of(
+        "inverted_residual",
+        (24, 56, 56),
+        out_channels=40,
+        kernel_size=5,
+        stride=2,
+        hidden_channels=72,
+        squeeze_channels=24,
+        gate="hardsigmoid",
+        activation="relu",
+    )
+    by_name = {layer.node.name.removeprefix("x."): layer for layer in result.layers}
+    gate = ["pool", "squeeze", "squeeze_act", "excite", "excite_act", "scale"]
+    units = [f"{name}{part}" for name in ("expand", "depthwise") for part in ("", "_norm", "_act")]
+    assert names_of(result) == [*units, *(f"squeeze_excite.{name}" for name in gate), "project", "project_norm"]
+    assert by_name["squeeze_excite.squeeze_act"].node.op.word == "relu"
+    assert by_name["squeeze_excite.excite_act"].node.op.word == "hardsigmoid"
+    assert result.totals.weights == 24 * 72 + 25 * 72 + 72 * 40 + 2 * 72 * 24 == 6_408 + 3_456
+    assert result.totals.params == 9_864 + (72 + 24) + 2 * (72 + 72 + 40) == 10_328
+    assert result.totals.macs == 24 * 72 * 56 * 56 + (25 + 40) * 72 * 28 * 28 + 3_456 == 9_091_584
+
+
+def test_inverted_residual_of_efficientnet() -> None:
+    """16 to 24 channels through 96, the gate of 16 / 4 channels, silu throughout."""
+    fields = {"squeeze_channels": 4, "squeeze_activation": "silu", "activation": "silu"}
+    result = analysis_of("inverted_residual", (16, 112, 112), out_channels=24, stride=2, **fields)
+    words = [layer.node.op.word for layer in result.layers if layer.node.op.family == "activation"]
+    assert words == ["silu", "silu", "silu", "sigmoid"]
+    assert result.totals.params == 96 * (16 + 9 + 24) + (2 * 96 * 4 + 96 + 4) + 2 * (96 + 96 + 24) == 6_004
+
+
 # Wrong fields and inputs
 
 WHOLE = "a whole number of at least 1"
@@ -207,7 +298,8 @@ WRONG_FIELDS = [
     (
         "basic_block",
         {"out_channels": 8, "groups": 2},
-        'basic_block "x": unknown field "groups"; basic_block takes out_channels, stride, dilation, norm, activation',
+        'basic_block "x": unknown field "groups"; basic_block takes out_channels, stride, dilation, keep, norm,'
+        " activation",
     ),
     (
         "basic_block",
@@ -233,6 +325,17 @@ WRONG_FIELDS = [
         "inverted_residual",
         {"out_channels": 8, "expand_ratio": 0},
         'inverted_residual "x": expand_ratio is 0; it must be a number above 0',
+    ),
+    (
+        "inverted_residual",
+        {"out_channels": 8, "squeeze_channels": 4, "gate": "relu"},
+        'inverted_residual "x": gate is "relu"; it must be sigmoid or hardsigmoid',
+    ),
+    (
+        "resnext_block",
+        {"out_channels": 30},
+        'resnext_block "x": base_width (=4) gives a path floor(30 x 4 / 256) = 0 channels at out_channels (=30); use a'
+        " base_width of at least 9",
     ),
 ]
 

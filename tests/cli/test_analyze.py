@@ -201,7 +201,7 @@ def test_a_failed_analysis_leaves_an_old_report_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["reznet18"], '"reznet18" is neither a file nor a bundled spec; bundled are alexnet, mobilenet_v1,'),
+        (["reznet18"], '"reznet18" is neither a file nor a bundled spec; bundled are alexnet, channelnet_paper,'),
         (["resnet18", "--set", "width"], '--set "width": it must be name=value, such as --set width=0.75'),
         (["resnet18", "--set", "clases=10"], 'the spec has no variable "clases" to set; it has resolution, classes'),
         (["resnet18", "--columns", "name,mac"], 'unknown column "mac"; known are name, op,'),

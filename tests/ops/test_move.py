@@ -23,32 +23,6 @@ def test_the_rate_of_dropout_costs_nothing(p: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("leading", "shape", "out"),
-    [
-        (0, (512, 7, 7), (25_088,)),  # 512 x 7 x 7
-        (0, (5,), (5,)),
-        (0, (2, 3, 4, 5), (120,)),
-        (1, (10, 4, 3), (10, 12)),
-        (2, (10, 6, 4, 3, 2), (10, 6, 24)),
-    ],
-)
-def test_flatten(leading: int, shape: tuple[int, ...], out: tuple[int, ...]) -> None:
-    assert told("flatten", shape, leading=leading) == {"shape": out, "view": True}
-
-
-@pytest.mark.parametrize(
-    ("leading", "shape", "size", "out", "describe"),
-    [
-        (0, (64, 568, 568), 392, (64, 392, 392), "to 392x392"),  # the first bridge of U-Net
-        (0, (3, 9), 9, (3, 9), "to 9"),
-        (1, (10, 3, 9, 8, 7), [1, 8, 3], (10, 3, 1, 8, 3), "to 1x8x3"),
-    ],
-)
-def test_crop(leading: int, shape: tuple[int, ...], size: Any, out: tuple[int, ...], describe: str) -> None:
-    assert told("crop", shape, leading=leading, size=size) == {"shape": out, "view": True, "describe": describe}
-
-
-@pytest.mark.parametrize(
     ("leading", "shape", "fields", "expected"),
     [
         (0, (8, 5, 6), {"scale_factor": 2}, {"shape": (8, 10, 12), "describe": "nearest x 2x2"}),
@@ -106,24 +80,11 @@ TEXT = "1 to 80 printable characters"
     ("word", "shape", "fields", "message"),
     [
         ("identity", (3,), {"x": 1}, 'unknown field "x"; identity takes no fields'),
-        ("flatten", (3,), {"rank": 0}, 'unknown field "rank"; flatten takes no fields'),
         ("dropout", (3,), {"p": 1.5}, "p is 1.5; it must be a number of at least 0 and at most 1"),
         ("dropout", (3,), {"p": -1}, "p is -1; it must be a number of at least 0 and at most 1"),
         ("dropout", (3,), {"p": True}, "p is true; it must be a number of at least 0 and at most 1"),
         ("dropout", (3,), {"p": float("nan")}, "p is nan; it must be a number of at least 0 and at most 1"),
         ("dropout", (3,), {"rate": 0.5}, 'unknown field "rate"; dropout takes p'),
-        ("crop", (3, 9, 8), {"size": 9}, "size (=9x9) must be at most the input's (9x8)"),
-        ("crop", (3, 9, 8), {}, f"the required field size is missing; it must be {AXES}"),
-        ("crop", (3, 9, 8), {"size": 0}, f"size is 0; it must be {AXES}"),
-        (
-            "crop",
-            (3, 9, 8),
-            {"size": [1, 2, 3]},
-            "size is [1, 2, 3], which has 3 entries; the input has 2 spatial axes",
-        ),
-        ("crop", (3, 9, 8), {"size": 1, "channels": 2}, "channels (=2) must be what the input 3x9x8 has, 3"),
-        ("crop", (3,), {"size": 1}, "it needs an input of channels and 1 to 3 spatial axes, not 3"),
-        ("crop", (3, 9), {"sizes": 1}, 'unknown field "sizes"; crop takes size, channels; did you mean "size"?'),
         ("opaque", (3,), {"output_shape": [3]}, f"the required field label is missing; it must be {TEXT}"),
         ("opaque", (3,), {"label": "warp"}, f"the required field output_shape is missing; it must be {SHAPE}"),
         ("opaque", (3,), {"label": "", "output_shape": [3]}, f'label is ""; it must be {TEXT}'),
@@ -200,8 +161,3 @@ def test_an_input_has_sizes_of_at_least_1() -> None:
     with pytest.raises(ConvcostError) as refused:
         Builder().input((3, 0, 8))
     assert str(refused.value) == 'an axis of input "input" is 0; it must be a whole number of at least 1'
-
-
-def test_a_leading_axis_alone_cannot_be_flattened() -> None:
-    message = "it needs an input with a channel axis; the input is 8"
-    assert refusal("flatten", (8,), leading=1) == f'flatten "stem": {message}'

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from convcost.analysis.symbolic import size_symbol
 from telling import refusal, told
 
 
@@ -72,6 +73,30 @@ def test_layer_norm_is_over_the_sample_and_not_over_leading_axes() -> None:
         "params": 40,
         "elementwise": 420,
         "describe": "over 5x4",
+    }
+
+
+@pytest.mark.parametrize(
+    ("leading", "shape", "elements"),
+    [(0, (64, 32, 32), 65_536), (0, (64, 5), 320), (0, (64, 2, 3, 4), 1_536), (1, (10, 64, 3), 1_920)],
+)
+def test_instance_norm(leading: int, shape: tuple[int, ...], elements: int) -> None:
+    # 5 an element, as on 64 x 32 x 32 = 65,536; nothing learned, nothing stored
+    assert told("instance_norm", shape, leading=leading) == {"shape": shape, "elementwise": 5 * elements}
+    # 64 scales and 64 shifts: 128 parameters; 7 an element
+    affine = told("instance_norm", shape, leading=leading, affine=True)
+    assert affine == {"shape": shape, "params": 128, "elementwise": 7 * elements}
+    # as group norm with groups of one channel
+    groups = told("group_norm", shape, leading=leading, num_groups=64)
+    assert {**affine, "describe": "64 groups"} == groups
+
+
+def test_instance_norm_of_symbolic_channels() -> None:
+    channels, size = size_symbol("channels"), size_symbol("size")
+    assert told("instance_norm", (channels, size), affine=True) == {
+        "shape": (channels, size),
+        "params": 2 * channels,
+        "elementwise": 7 * channels * size,
     }
 
 
@@ -150,6 +175,16 @@ SHAPE = "a list of 1 to 4 axis sizes of at least 1, without the batch"
             {"eps": 1},
             'unknown field "eps"; layer_norm takes normalized_shape, elementwise_affine, bias',
         ),
+        ("instance_norm", (8, 3), {"affine": 1}, "affine is 1; it must be true or false"),
+        ("instance_norm", (8, 3), {"num_features": 3}, "num_features (=3) must be what the input 8x3 has, 8"),
+        ("instance_norm", (8,), {}, "it needs an input of channels and 1 to 3 spatial axes, not 8"),
+        ("instance_norm", (8, 1, 1), {}, "the input 8x1x1 leaves one element a channel, which any norm makes 0"),
+        (
+            "instance_norm",
+            (8, 3),
+            {"num_groups": 8},
+            'unknown field "num_groups"; instance_norm takes affine, num_features',
+        ),
         ("local_response_norm", (8, 3), {}, f"the required field size is missing; it must be {COUNT}"),
         ("local_response_norm", (8, 3), {"size": 2.5}, f"size is 2.5; it must be {COUNT}"),
         (
@@ -170,3 +205,8 @@ def test_refusals(word: str, shape: tuple[int, ...], fields: dict[str, Any], mes
 def test_a_leading_axis_alone_has_no_channels(word: str, fields: dict[str, Any]) -> None:
     message = "it needs an input with a channel axis; the input is 8"
     assert refusal(word, (8,), leading=1, **fields) == f'{word} "stem": {message}'
+
+
+def test_a_leading_axis_does_not_make_up_for_the_elements_of_a_channel() -> None:
+    message = "the input 10x8x1 leaves one element a channel, which any norm makes 0"
+    assert refusal("instance_norm", (10, 8, 1), leading=1) == f'instance_norm "stem": {message}'

@@ -125,9 +125,14 @@ def test_every_operator_counts_or_says_why_not(word: str) -> None:
 
 
 def test_fields_an_axis_need_spatial_axes() -> None:
+    """Two vectors of channels, and no axis behind them, are refused by all of these, and by no other operator."""
     needing = {word for word, cls in OPERATORS.items() if cls.needs_spatial_axes()}
-    windows = {"conv", "conv_transpose", "max_pool", "avg_pool"}
-    assert needing == windows | {"adaptive_max_pool", "adaptive_avg_pool", "crop", "upsample"}
+    windows = {"conv", "self_grouped_conv", "conv_transpose", "max_pool", "avg_pool", "shift", "pad"}
+    sizes = {"adaptive_max_pool", "adaptive_avg_pool", "crop", "upsample", "pixel_shuffle", "pixel_unshuffle"}
+    assert needing >= windows | sizes | {"instance_norm"}
+    for word in needing:
+        with pytest.raises(GraphError, match="it needs an input of channels and 1 to 3 spatial axes, not 4"):
+            OPERATORS[word].bind(FIELDS.get(word, {}), ((4,),))
 
 
 def test_no_word_is_both_an_operator_and_a_block() -> None:
@@ -149,6 +154,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "adaptive_avg_pool": {"output_size": 1},
     "crop": {"size": 1},
     "upsample": {"size": 1},
+    "pixel_shuffle": {"upscale_factor": 1},
+    "pixel_unshuffle": {"downscale_factor": 1},
 }
 
 
@@ -158,7 +165,8 @@ def test_the_number_of_inputs_is_held_to(word: str, number: int) -> None:
     builder = Builder()
     inputs = [builder.input((4, 4), name=f"input{position}") for position in range(number)]
     if OPERATORS[word].many_inputs and number:
-        assert builder.apply(word, *inputs).position == number
+        further = [builder.input((4, 4), name="third")] if word == "scaled_dot_product_attention" else []
+        assert builder.apply(word, *inputs, *further).position == number + len(further)
         return
     rule = "at least one input" if OPERATORS[word].many_inputs else "one input"
     with pytest.raises(GraphError) as refused:

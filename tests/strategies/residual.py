@@ -15,6 +15,7 @@ from strategies.draw import (
     draw_small,
     draw_strides,
 )
+from strategies.mobile import draw_gate_fields, draw_keep
 
 
 def draw_residual(draw: Draw, shape: Shape) -> Fields:
@@ -25,7 +26,12 @@ def draw_residual(draw: Draw, shape: Shape) -> Fields:
 def draw_inverted(draw: Draw, shape: Shape) -> Fields:
     possible = {1: True, 2: shape[0] <= LARGEST_CHANNELS // 2, 0.5: shape[0] % 2 == 0}
     ratios = [ratio for ratio, fits in possible.items() if fits]
-    return {**draw_residual(draw, shape), "expand_ratio": draw(st.sampled_from(ratios))}
+    widths: list[Fields] = [{"expand_ratio": draw(st.sampled_from(ratios))}, {"hidden_channels": draw_small(draw)}]
+    return {**draw_residual(draw, shape), **draw(st.sampled_from(widths)), **draw_gate_fields(draw)}
+
+
+def draw_bottleneck(draw: Draw, shape: Shape) -> Fields:
+    return {**draw_residual(draw, shape), "hidden_channels": draw_small(draw), **draw_keep(draw)}
 
 
 def draw_fire(draw: Draw, shape: Shape) -> Fields:
@@ -33,8 +39,8 @@ def draw_fire(draw: Draw, shape: Shape) -> Fields:
 
 
 ROWS: Rows = {
-    "basic_block": draw_residual,
-    "bottleneck_block": lambda draw, shape: {**draw_residual(draw, shape), "hidden_channels": draw_small(draw)},
+    "basic_block": lambda draw, shape: {**draw_residual(draw, shape), **draw_keep(draw)},
+    "bottleneck_block": draw_bottleneck,
     "inverted_residual": draw_inverted,
     "squeeze_excite": lambda draw, shape: {"reduction": draw(st.sampled_from(divisors(shape[0])))},
     "fire": draw_fire,

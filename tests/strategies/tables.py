@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from strategies import move, pointwise, residual, windows
+from strategies import channel, factorised, mobile, move, pointwise, residual, special, units, windows
 from strategies.draw import LARGEST_SIZE, Fits, Rows, Shape
 
-SPATIAL: Rows = {**windows.ROWS, **residual.ROWS}
+SPATIAL: Rows = {
+    **windows.ROWS,
+    **residual.ROWS,
+    **special.ROWS,
+    **mobile.ROWS,
+    **units.ROWS,
+    **channel.ROWS,
+    **factorised.ROWS,
+}
 """Layers on one to three spatial axes."""
 
-RESIZING: Rows = {**move.ROWS, **windows.LARGER}
+RESIZING: Rows = {**move.ROWS, **windows.LARGER, **channel.ENDING}
 """Layers that cut the map, or make it larger."""
 
 SAME_SHAPE: Rows = {**pointwise.ROWS, **move.KEEPING}
 """Layers that keep the shape."""
 
-FIXED: Rows = move.FIXED
+FIXED: Rows = {**move.FIXED, **special.FIXED}
 """Layers that need the very sizes for which they are drawn."""
 
 TABLES: Rows = {**SPATIAL, **RESIZING, **SAME_SHAPE, **FIXED}
@@ -24,7 +32,7 @@ DRAWN = {*TABLES, *JOINS, *TAIL}
 """Every operator and block that a plan can hold."""
 
 ENLARGING = {"conv_transpose", "upsample", "pixel_shuffle", "pad"}
-FITS: Fits = {**pointwise.FITS}
+FITS: Fits = {**pointwise.FITS, **factorised.FITS, **special.FITS}
 
 
 def fitting(table: Rows, shape: Shape) -> list[str]:

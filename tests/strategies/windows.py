@@ -80,6 +80,16 @@ def draw_depthwise(draw: Draw, shape: Shape) -> Fields:
     return {"multiplier": multiplier, "stride": draw_strides(draw, shape[1:]), "dilation": draw(st.integers(1, 2))}
 
 
+def draw_dsconv(draw: Draw, shape: Shape) -> Fields:
+    fields = {**draw_depthwise(draw, shape), **draw_norm_name(draw), "between": draw(st.booleans())}
+    if draw(st.booleans()):
+        fields["bias"] = draw(st.booleans())
+    if draw(st.booleans()):
+        return {**fields, "out_channels": draw_small(draw)}
+    mixed = draw(st.integers(1, LARGEST_CHANNELS // fields["multiplier"]))
+    return {**fields, "order": "pointwise_first", "out_channels": mixed * fields["multiplier"]}
+
+
 ROWS: Rows = {
     "conv": draw_conv,
     "max_pool": draw_max_pool,
@@ -92,11 +102,7 @@ ROWS: Rows = {
     "pointwise": lambda draw, shape: draw_groups(draw, shape[0]),
     "grouped": lambda draw, shape: {**draw_groups(draw, shape[0]), "stride": draw_strides(draw, shape[1:])},
     "dilated": lambda draw, shape: {"out_channels": draw_small(draw), "dilation": draw(st.integers(1, 3))},
-    "dsconv": lambda draw, shape: {
-        **draw_depthwise(draw, shape),
-        **draw_norm_name(draw),
-        "out_channels": draw_small(draw),
-    },
+    "dsconv": draw_dsconv,
 }
 
 LARGER: Rows = {"conv_transpose": draw_conv_transpose}
