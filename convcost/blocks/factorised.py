@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from convcost.arith import Shape, is_int
 from convcost.blocks.convolution import KeepRatio, kept
 from convcost.blocks.parts import ActivationName, norm_act, same_padding
-from convcost.errors import FieldError
+from convcost.errors import FieldError, GraphError
 from convcost.graph import Builder, Value
 from convcost.ops import block
+from convcost.ops.base import show_shape
 from convcost.ops.kinds import Count, Flag, NumericPadding, PerAxis, Whole
 
 Stages = Annotated[int, Whole(1)]
@@ -108,6 +109,8 @@ def spatial_separable(
     Constraints: depthwise needs out_channels and hidden_channels equal to in_channels.
     Source: Rigamonti et al. 2013, "Learning separable filters"; Szegedy et al. 2016 (Inception v3), arXiv:1512.00567.
     """
+    if not kernel_size:
+        raise GraphError(f"it needs an input of channels and 1 to 3 spatial axes, not {show_shape(x.shape)}")
     hidden = out_channels if hidden_channels is None else hidden_channels
     for name, channels in (("out_channels", out_channels), ("hidden_channels", hidden)):
         if depthwise and is_int(channels) and is_int(x.channels) and channels != x.channels:

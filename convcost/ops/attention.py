@@ -31,7 +31,7 @@ def joint_axes(first: Shape, second: Shape) -> Shape:
 
 @operator("matmul", family="attention")
 class MatMul(Operator):
-    """Matrix product of two inputs: each the last two axes, the axes before them side by side.
+    """Matrix product of two inputs over their last two axes, one for each place on the axes before them.
 
     y[i, j] = sum over k of a[i, k] b[k, j]
 

@@ -60,7 +60,7 @@ class SidesKind(Whole):
 
 Overlap = Annotated[Any, OverlapKind()]
 Sides = Annotated[Any, SidesKind()]
-Windowing = Annotated[str, ChoiceKind("kernel", "module")]
+Windowing = Annotated[str, ChoiceKind("cuda", "pytorch")]
 
 
 @operator("scc", family="channel")
@@ -71,15 +71,15 @@ class SlidingChannelConv(Operator):
 
     Shapes: (in_channels, *size) -> (out_channels, *size), 1 to 3 spatial axes.
     Fields: overlap is the part of a window that the next one shares. The released code has two rules for the windows:
-        `kernel`, of its CUDA kernel: start[n] = floor(n (1 - overlap) width) mod in_channels; exact here, while the
+        `cuda`, of its CUDA kernel: start[n] = floor(n (1 - overlap) width) mod in_channels; exact here, while the
         kernel computes it in float32, where some windows start a channel earlier (filter 25 for an overlap of 0.33);
-        `module`, of its PyTorch module: step = width - floor(overlap width), windows start at 0, step, 2 step, ... mod
+        `pytorch`, of its PyTorch module: step = width - floor(overlap width), windows start at 0, step, 2 step, ... mod
         in_channels until one recurs, and each serves equally many filters, one behind the other.
         Where overlap width is whole, both give the same windows.
     Parameters: in_channels out_channels / groups weights, and out_channels biases.
     MACs: one a weight and position, whatever the overlap.
     Elementwise: one addition an output element where there is a bias.
-    Constraints: groups divides in_channels; overlap is below 1; for `module` groups divides out_channels as well, and
+    Constraints: groups divides in_channels; overlap is below 1; for `pytorch` groups divides out_channels as well, and
         so does the number of windows, min(out_channels, in_channels / gcd(step, in_channels)).
     Relative cost: 1 / groups
     Source: Wang et al. 2021 (DSXplore), arXiv:2101.00745, and its released code.
@@ -88,7 +88,7 @@ class SlidingChannelConv(Operator):
     out_channels: Count
     groups: Count
     overlap: Overlap
-    windowing: Windowing = "kernel"
+    windowing: Windowing = "cuda"
     bias: Flag = False
     in_channels: InputChannels
     rank: SpatialRank
@@ -101,16 +101,16 @@ class SlidingChannelConv(Operator):
     def step(self) -> Fraction:
         """How far each window starts behind the one before; whole numbers decide where it starts."""
         width = Fraction(self.in_channels, self.groups)
-        return width - (self.overlap * width if self.windowing == "kernel" else floor(self.overlap * width))
+        return width - (self.overlap * width if self.windowing == "cuda" else floor(self.overlap * width))
 
     @property
     def repeat(self) -> int:
         """How many filters, one behind the other, share a window before the next."""
-        return 1 if self.windowing == "kernel" else int(self.out_channels // self.recurring)
+        return 1 if self.windowing == "cuda" else int(self.out_channels // self.recurring)
 
     @property
     def recurring(self) -> int:
-        """How many windows there are under the rule `module`."""
+        """How many windows there are under the rule `pytorch`."""
         return int(min(self.out_channels, self.in_channels // gcd(int(self.step), self.in_channels)))
 
     def starts(self) -> tuple[int, ...]:
@@ -134,7 +134,7 @@ class SlidingChannelConv(Operator):
         return prod(output) if self.bias else 0
 
     def check(self, inputs: Inputs) -> Iterator[str]:
-        is_free = self.windowing == "kernel"
+        is_free = self.windowing == "cuda"
         wrong = list(check_groups(self.in_channels, self.groups if is_free else self.out_channels, self.groups))
         yield from wrong
         if is_free:
@@ -143,13 +143,13 @@ class SlidingChannelConv(Operator):
         if known and not wrong and self.out_channels % self.recurring:
             yield (
                 f"overlap (={show(self.overlap)}) gives {self.recurring} windows of {self.in_channels // self.groups}"
-                f" channels, and their number must divide out_channels (={self.out_channels}) under the rule module;"
-                " use another overlap, or windowing: kernel"
+                f" channels, and their number must divide out_channels (={self.out_channels}) under the rule pytorch;"
+                " use another overlap, or windowing: cuda"
             )
 
     def describe(self) -> str:
         words = f"groups {self.groups} overlap {show(self.overlap)}"
-        return words if self.windowing == "kernel" else f"{words} module"
+        return words if self.windowing == "cuda" else f"{words} pytorch windows"
 
 
 @operator("channelwise_conv", family="channel")

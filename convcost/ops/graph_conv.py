@@ -10,7 +10,7 @@ from convcost.ops.window import positions, with_spatial
 
 @operator("graph_conv", family="graph")
 class GraphConv(Operator):
-    """Graph convolution: each vertex sums its neighbours' features, normalised by degrees, behind or before a linear map.
+    """Graph convolution: each vertex sums its neighbours, weighted by degrees, before or behind a linear map.
 
     X' = D^-1/2 (A + I) D^-1/2 X W + b, X a row a vertex, A the adjacency and D the degrees of A + I.
 
@@ -78,7 +78,8 @@ class GraphConv(Operator):
             if self.edges < vertices:
                 yield f"edges (={self.edges}) must be at least the vertices (={vertices}): self-loops count as edges"
             if self.edges > vertices * vertices:
-                yield f"edges (={self.edges}) must be at most {vertices}^2 = {vertices * vertices}, one a pair of vertices"
+                pairs = f"{vertices}^2 = {vertices * vertices}"
+                yield f"edges (={self.edges}) must be at most {pairs}, one a pair of vertices"
 
     def describe(self) -> str:
         return f"{self.edges} edges"

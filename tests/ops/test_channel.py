@@ -27,14 +27,14 @@ def test_sliding_channel_convolution_of_two_groups() -> None:
 
 def test_sliding_channel_convolution_with_bias_on_one_axis_behind_a_leading_one() -> None:
     # weights 12 x 12 / 3 = 48, and 12 biases: 60 parameters; MACs 5 x 48 x 10 = 2,400; biases 5 x 12 x 10 = 600
-    fields = {"out_channels": 12, "groups": 3, "overlap": Fraction(1, 4), "windowing": "module", "bias": True}
+    fields = {"out_channels": 12, "groups": 3, "overlap": Fraction(1, 4), "windowing": "pytorch", "bias": True}
     assert told("scc", (5, 12, 10), leading=1, **fields) == {
         "shape": (5, 12, 10),
         "params": 60,
         "weights": 48,
         "macs": 2_400,
         "elementwise": 600,
-        "describe": "groups 3 overlap 0.25 module",
+        "describe": "groups 3 overlap 0.25 pytorch windows",
     }
 
 
@@ -48,7 +48,7 @@ def test_the_overlap_costs_nothing_and_groups_divide_the_cost(groups: int, overl
 
 def test_sliding_channel_convolution_of_symbols() -> None:
     channels, size = size_symbol("channels"), size_symbol("size")
-    found = told("scc", (channels, size), out_channels=6, groups=2, overlap=0.5, windowing="module")
+    found = told("scc", (channels, size), out_channels=6, groups=2, overlap=0.5, windowing="pytorch")
     assert (found["weights"], found["macs"]) == (3 * channels, 3 * channels * size)
 
 
@@ -68,7 +68,7 @@ scc = partial(bound, "scc")
 def starts(channels: int, out: int, groups: int, overlap: Fraction, windowing: str) -> list[int]:
     """The window of each filter, walked from one to the next."""
     width = channels // groups
-    if windowing == "kernel":
+    if windowing == "cuda":
         shift = Fraction(0)
         found = []
         for _ in range(out):
@@ -89,13 +89,13 @@ SETTINGS = [
     for channels, groups in ((1, 1), (6, 1), (6, 2), (6, 6), (8, 2), (12, 3), (16, 4), (24, 8))
     for overlap in HUNDREDTHS
     for out in (groups, 2 * groups, 24)
-    for windowing in ("kernel", "module")
-    if windowing == "kernel" or len(starts(channels, out, groups, overlap, windowing)) == out
+    for windowing in ("cuda", "pytorch")
+    if windowing == "cuda" or len(starts(channels, out, groups, overlap, windowing)) == out
 ]
 
 
 def test_there_are_settings_of_both_rules() -> None:
-    counts = [sum(setting[-1] == rule for setting in SETTINGS) for rule in ("kernel", "module")]
+    counts = [sum(setting[-1] == rule for setting in SETTINGS) for rule in ("cuda", "pytorch")]
     assert counts[0] == 8 * 6 * 3 > counts[1] > 100  # the rule of the module does not admit all
 
 
@@ -110,8 +110,8 @@ def test_windows_start_where_the_walk_gets(
 def test_windows_of_the_module_come_in_blocks_and_those_of_the_kernel_in_turn() -> None:
     # width 4, step 4 - 2 = 2: windows at 0, 2, 4 and 6, then 8 mod 8 = 0 again; 8 filters, so 2 for each
     fields = {"out_channels": 8, "groups": 2, "overlap": 0.5}
-    assert scc((8, 3), **fields, windowing="module").starts() == (0, 0, 2, 2, 4, 4, 6, 6)
-    assert scc((8, 3), **fields, windowing="kernel").starts() == (0, 2, 4, 6, 0, 2, 4, 6)
+    assert scc((8, 3), **fields, windowing="pytorch").starts() == (0, 0, 2, 2, 4, 4, 6, 6)
+    assert scc((8, 3), **fields, windowing="cuda").starts() == (0, 2, 4, 6, 0, 2, 4, 6)
 
 
 def test_the_rules_differ_where_the_overlap_is_no_whole_number_of_channels() -> None:
@@ -119,12 +119,12 @@ def test_the_rules_differ_where_the_overlap_is_no_whole_number_of_channels() -> 
     # recur; the kernel's is 21.44, with which 64 filters have 22 windows and 128 have 43 (42 in float32)
     for out_channels, windows in ((64, 22), (128, 43)):
         fields = {"out_channels": out_channels, "groups": 2, "overlap": 0.33}
-        module, kernel = (scc((64, 3), **fields, windowing=rule) for rule in ("module", "kernel"))
+        module, kernel = (scc((64, 3), **fields, windowing=rule) for rule in ("pytorch", "cuda"))
         assert (module.step, kernel.step) == (22, Fraction(2144, 100))
         assert (len(set(module.starts())), len(set(kernel.starts()))) == (32, windows)
     # width 24 / 8 = 3, of which 0.5 is 1.5: steps 3 - 1 = 2 and 1.5, 24 / 2 = 12 and 24 / 1.5 = 16 windows
     fields = {"out_channels": 48, "groups": 8, "overlap": 0.5}
-    module, kernel = (scc((24, 3), **fields, windowing=rule) for rule in ("module", "kernel"))
+    module, kernel = (scc((24, 3), **fields, windowing=rule) for rule in ("pytorch", "cuda"))
     assert (module.step, kernel.step) == (2, Fraction(3, 2))
     assert (len(set(module.starts())), len(set(kernel.starts()))) == (12, 16)
 
@@ -133,12 +133,12 @@ def test_where_the_overlap_is_whole_the_rules_agree_on_the_windows_and_how_many_
     compared = 0
     for channels, out, groups, overlap, _ in SETTINGS:
         whole = overlap * channels / groups
-        if whole.denominator != 1 or (channels, out, groups, overlap, "module") not in SETTINGS:
+        if whole.denominator != 1 or (channels, out, groups, overlap, "pytorch") not in SETTINGS:
             continue
         step = channels // groups - int(whole)
         rules = [
             set(scc((channels, 3), out_channels=out, groups=groups, overlap=overlap, windowing=rule).starts())
-            for rule in ("module", "kernel")
+            for rule in ("pytorch", "cuda")
         ]
         assert rules[0] == rules[1]
         assert len(rules[0]) == min(out, channels // gcd(step, channels))
@@ -185,12 +185,12 @@ def test_scc_is_a_pointwise_convolution_without_the_weights_outside_of_the_windo
     assert torch.equal(module(x), torch.nn.functional.conv2d(x, dense, module.bias.flatten()))
 
 
-@pytest.mark.parametrize("windowing", ["kernel", "module"])
+@pytest.mark.parametrize("windowing", ["cuda", "pytorch"])
 def test_scc_without_overlap_is_a_grouped_pointwise_convolution(torch: Any, windowing: str) -> None:
     """The module's blocks are the groups; the kernel's filters take turns, which permutes the outputs."""
     module = module_of(scc((12, 5), out_channels=8, groups=4, overlap=0, windowing=windowing))
     x = whole_numbers(torch, 2, 12, 5)
-    order = [0, 1, 2, 3, 4, 5, 6, 7] if windowing == "module" else [0, 4, 1, 5, 2, 6, 3, 7]
+    order = [0, 1, 2, 3, 4, 5, 6, 7] if windowing == "pytorch" else [0, 4, 1, 5, 2, 6, 3, 7]
     grouped = torch.nn.functional.conv1d(x, module.weight[order].unsqueeze(-1), groups=4)
     assert torch.equal(module(x)[:, order], grouped)
 
@@ -333,19 +333,23 @@ SCC = {"out_channels": 6, "groups": 2, "overlap": 0.5}
     ("shape", "fields", "message"),
     [
         ((9, 4), {}, "groups (=2) must divide in_channels (=9)"),
-        ((8, 4), {"windowing": "module", "out_channels": 5}, "groups (=2) must divide out_channels (=5)"),
+        ((8, 4), {"windowing": "pytorch", "out_channels": 5}, "groups (=2) must divide out_channels (=5)"),
         (
             (8, 4),
-            {"windowing": "module"},  # width 4, step 2: windows at 0, 2, 4 and 6
+            {"windowing": "pytorch"},  # width 4, step 2: windows at 0, 2, 4 and 6
             "overlap (=0.5) gives 4 windows of 4 channels, and their number must divide out_channels (=6) under the"
-            " rule module; use another overlap, or windowing: kernel",
+            " rule pytorch; use another overlap, or windowing: cuda",
         ),
         ((8, 4), {"overlap": 1}, f"overlap is 1; it must be {OVERLAP}"),
         ((8, 4), {"overlap": Fraction(5, 4)}, f"overlap is 1.25; it must be {OVERLAP}"),
         ((8, 4), {"overlap": -0.25}, f"overlap is -0.25; it must be {OVERLAP}"),
         ((8, 4), {"overlap": float("nan")}, f"overlap is nan; it must be {OVERLAP}"),
         ((8, 4), {"overlap": "half"}, f'overlap is "half"; it must be {OVERLAP}'),
-        ((8, 4), {"windowing": "modul"}, 'windowing is "modul"; it must be kernel or module; did you mean "module"?'),
+        (
+            (8, 4),
+            {"windowing": "pytorh"},
+            'windowing is "pytorh"; it must be cuda or pytorch; did you mean "pytorch"?',
+        ),
         ((8, 4), {"groups": 0}, f"groups is 0; it must be {WHOLE}"),
         ((8, 4), {"in_channels": 4}, "in_channels (=4) must be what the input 8x4 has, 8"),
         ((8,), {}, f"{AXES}, not 8"),

@@ -229,6 +229,14 @@ def test_heads_are_cut_from_a_third_of_a_row() -> None:
     assert strides_after((5, 24), *steps) == [(24, 1), None, (5, 1)]
 
 
+@pytest.mark.parametrize(("shape", "strides"), [((2, 1, 3), (3, 99, 1)), ((2, 3, 1), (3, 1, 99))])
+def test_the_stride_of_an_axis_of_one_element_says_nothing(shape: Shape, strides: Shape) -> None:
+    torch = pytest.importorskip("torch")
+    for word, fields in [("flatten", {}), ("reshape", {"shape": [6]})]:
+        op = OPERATORS[word].bind(fields, (shape,))
+        assert op.view_strides(shape, strides) == torch.empty_strided(shape, strides).view(6).stride() == (1,)
+
+
 def test_among_symbols_a_dense_tensor_is_known_to_be_one_chunk() -> None:
     height, width = size_symbol("height"), size_symbol("width")
     b = Builder()

@@ -79,7 +79,7 @@ def test_a_wrong_size_is_found() -> None:
 
 
 def test_a_wrong_memory_rule_is_found() -> None:
-    before = "from convcost.ops.move import Flatten\nFlatten.view = False"
+    before = "from convcost.ops.view import Flatten\nFlatten.view = False"
     result = run("validate", "resnet18", before=before)
     assert result.returncode == 1
     assert any(line.split()[:3] == ["flatten1", "live", "bytes"] for line in result.stdout.splitlines())

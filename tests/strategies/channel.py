@@ -14,9 +14,9 @@ def draw_scc(draw: Draw, shape: Shape) -> Fields:
     channels = shape[0]
     groups = draw(st.sampled_from(divisors(channels)))
     overlap = draw(st.sampled_from([Fraction(hundredths, 100) for hundredths in (0, 25, 33, 50, 67, 75, 90)]))
-    windowing = draw(st.sampled_from(["kernel", "module"]))
+    windowing = draw(st.sampled_from(["cuda", "pytorch"]))
     wanted = range(1, LARGEST_CHANNELS + 1)
-    if windowing == "module":
+    if windowing == "pytorch":
         width = channels // groups
         windows = channels // gcd(width - int(overlap * width), channels)
         wanted = [n for n in wanted if n % groups == 0 and n % min(n, windows) == 0]

@@ -31,9 +31,7 @@ def draw_equivariant(draw: Draw, shape: Shape) -> Fields:
 def draw_self_grouped(draw: Draw, shape: Shape) -> Fields:
     window = draw_conv(draw, shape)
     groups = draw(st.integers(1, 3))
-    pairs = [
-        [draw(st.integers(1, LARGEST_CHANNELS // groups)), draw(st.integers(1, shape[0]))] for _ in range(groups)
-    ]
+    pairs = [[draw(st.integers(1, LARGEST_CHANNELS // groups)), draw(st.integers(1, shape[0]))] for _ in range(groups)]
     return {**{name: value for name, value in window.items() if name != "out_channels"}, "groups": pairs}
 
 

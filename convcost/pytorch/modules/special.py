@@ -10,8 +10,8 @@ __all__ = ["GraphConv", "GroupEquivariantConv", "SelfGroupedConv"]
 class GroupEquivariantConv(nn.Module):
     """A convolution with each filter in every rotation (p4), or rotation and reflection (p4m).
 
-    An element of the group is `turns + 4 * mirrored`: the last axis reversed where mirrored, then quarter turns. Maps are
-    (batch, channels, group, height, width); lifting takes images, without a group axis.
+    An element of the group is `turns + 4 * mirrored`: the last axis reversed where mirrored, then quarter turns. Maps
+    are (batch, channels, group, height, width); lifting takes images, without a group axis.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class GroupEquivariantConv(nn.Module):
     def transformed(self, element: int) -> torch.Tensor:
         """The filters, transformed by an element of the group."""
         mirrored, turns = divmod(element, 4)
-        weight = self.weight
+        weight: torch.Tensor = self.weight
         if weight.shape[2] > 1:
             sign = -1 if mirrored else 1
             order = [4 * (mirrored ^ (row // 4)) + sign * (row - turns) % 4 for row in range(self.order)]
@@ -49,7 +49,8 @@ class GroupEquivariantConv(nn.Module):
         filters = filters.flatten(2, 3).flatten(0, 1)
         bias = None if self.bias is None else self.bias.repeat_interleave(self.order)
         maps = x.flatten(1, 2) if x.dim() == 5 else x
-        return F.conv2d(maps, filters, bias, self.stride, self.padding).unflatten(1, (-1, self.order))
+        y = F.conv2d(maps, filters, bias, self.stride, self.padding)
+        return y.view(y.shape[0], -1, self.order, *y.shape[2:])
 
 
 class SelfGroupedConv(nn.Module):
@@ -58,17 +59,18 @@ class SelfGroupedConv(nn.Module):
     def __init__(self, *groups: nn.Module) -> None:
         super().__init__()
         self.groups = nn.ModuleList(groups)
+        self.channels = [conv.get_parameter("weight").shape[1] for conv in groups]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         outputs = []
-        first, channels = 0, x.shape[1]
-        for conv in self.groups:
-            end = first + conv.in_channels
+        first, every = 0, x.shape[1]
+        for conv, channels in zip(self.groups, self.channels, strict=True):
+            end = first + channels
             part = x[:, first:end]
-            if end > channels:
-                part = torch.cat([part, x[:, : end - channels]], dim=1)
+            if end > every:
+                part = torch.cat([part, x[:, : end - every]], dim=1)
             outputs.append(conv(part))
-            first = end % channels
+            first = end % every
         return torch.cat(outputs, dim=1)
 
 
