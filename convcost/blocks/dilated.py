@@ -6,7 +6,8 @@ from convcost.errors import FieldError, GraphError
 from convcost.graph import Builder, Value
 from convcost.ops import block
 from convcost.ops.base import show_shape
-from convcost.ops.kinds import Count, Counts, Flag, PerAxis, show
+from convcost.ops.kinds import Count, Flag, PerAxis, Repeats, show
+from convcost.ops.list_kinds import Counts
 
 
 def check_sequence(x: Value, cut: Size) -> None:
@@ -70,7 +71,7 @@ def wavenet_stack(
     x: Value,
     *,
     dilations: Counts,
-    blocks: Count = 1,
+    blocks: Repeats = 1,
     dilation_channels: Count = 32,
     skip_channels: Count = 512,
     kernel_size: Count = 2,

@@ -1,6 +1,6 @@
 """One convolution as several smaller ones: axis by axis (flattened, separable), by rank (CP, Tucker), decoupled."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from convcost.arith import Shape, is_int
 from convcost.blocks.convolution import KeepRatio, kept
@@ -9,9 +9,7 @@ from convcost.errors import FieldError, GraphError
 from convcost.graph import Builder, Value
 from convcost.ops import block
 from convcost.ops.base import show_shape
-from convcost.ops.kinds import Count, Flag, NumericPadding, PerAxis, Whole
-
-Stages = Annotated[int, Whole(1)]
+from convcost.ops.kinds import Count, Flag, NumericPadding, PerAxis, Repeats
 
 
 def along(axis: int, values: Shape, other: int) -> Shape:
@@ -49,7 +47,7 @@ def flattened(
     *,
     out_channels: Count,
     kernel_size: PerAxis = 3,
-    stages: Stages = 1,
+    stages: Repeats = 1,
     stride: PerAxis = 1,
     padding: NumericPadding = None,
     dilation: PerAxis = 1,

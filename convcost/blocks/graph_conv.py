@@ -3,7 +3,7 @@
 from convcost.blocks.parts import ActivationName, whole_part
 from convcost.graph import Builder, Value
 from convcost.ops import block
-from convcost.ops.kinds import Count, Probability
+from convcost.ops.kinds import Count, Probability, Repeats
 
 
 @block("multipath_gcn", family="graph")
@@ -14,7 +14,7 @@ def multipath_gcn(
     hidden_channels: Count,
     out_channels: Count,
     edges: Count,
-    depth: Count = 3,
+    depth: Repeats = 3,
     narrow_channels: Count = None,
     activation: ActivationName = "relu",
     dropout: Probability = 0,

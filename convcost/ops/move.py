@@ -6,7 +6,8 @@ from typing import Annotated
 from convcost.arith import Shape, Size, prod
 from convcost.errors import FieldError
 from convcost.ops.base import Inputs, Operator, operator, show_shape
-from convcost.ops.kinds import ChoiceKind, Flag, FullShape, InputChannels, PerAxis, Probability, SpatialRank, Text
+from convcost.ops.kinds import ChoiceKind, Flag, InputChannels, PerAxis, Probability, SpatialRank, Text
+from convcost.ops.list_kinds import FullShape
 from convcost.ops.window import spatial, with_spatial
 
 UpsampleMode = Annotated[str, ChoiceKind("nearest", "linear", "bilinear", "trilinear")]

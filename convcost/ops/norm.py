@@ -5,7 +5,8 @@ from typing import Any
 
 from convcost.arith import Shape, Size, is_int, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
-from convcost.ops.kinds import Count, Flag, FullShape, InputChannels, SpatialRank
+from convcost.ops.kinds import Count, Flag, InputChannels, SpatialRank
+from convcost.ops.list_kinds import FullShape
 
 NO_MACS = "normalisation scales each element; no weight is shared over a window"
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from convcost.arith import Shape, Size, exact_div, is_int, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
-from convcost.ops.kinds import ChoiceKind, Count, Extent, Flag, InputChannels, Order, PerAxis, SpatialRank, Whole
+from convcost.ops.kinds import ChoiceKind, Count, Extent, Flag, InputChannels, PerAxis, SpatialRank, Whole
+from convcost.ops.list_kinds import Order
 from convcost.ops.window import spatial, with_spatial
 
 COPIES = {"params": "moves its input", "macs": "copies; nothing is multiplied", "elementwise": "copies"}

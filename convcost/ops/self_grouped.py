@@ -6,7 +6,8 @@ from typing import Any
 from convcost.arith import Shape, Size, is_int, prod
 from convcost.ops.base import Inputs, operator
 from convcost.ops.conv import Conv, show_window
-from convcost.ops.kinds import Count, UnequalGroups
+from convcost.ops.kinds import Count
+from convcost.ops.list_kinds import UnequalGroups
 from convcost.ops.window import positions
 
 

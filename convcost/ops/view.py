@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from convcost.arith import Shape, Size, dense_strides, equal, exact_div, is_int, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
-from convcost.ops.kinds import Axis, Count, InputChannels, NewShape, PerAxis, SpatialRank, Whole
+from convcost.ops.kinds import Axis, Count, InputChannels, PerAxis, SpatialRank, Whole
+from convcost.ops.list_kinds import NewShape
 from convcost.ops.window import spatial, with_spatial
 
 VIEW = {"params": "a view", "macs": "a view", "elementwise": "a view"}

@@ -192,7 +192,7 @@ def test_lengths_may_be_symbols_and_arrays(word: str, fields: dict[str, Any]) ->
 def test_a_stack_without_end_is_stopped_by_the_limit() -> None:
     b = Builder(limit=100)
     with pytest.raises(LimitError) as refused:
-        b.wavenet_stack(b.input((4, 9)), dilations=[1, 2], blocks=10**12, kernel_size=1)
+        b.wavenet_stack(b.input((4, 9)), dilations=[1, 2], blocks=100, kernel_size=1)
     assert str(refused.value) == "the network has more than 100 layers, which is the limit of a spec"
 
 
@@ -264,7 +264,7 @@ def test_dilatednet_loses_a_margin_of_186(resolution: int, output: int) -> None:
 
 # Refusals
 
-LIST = "it must be a list of 1 to 1,000 whole numbers of at least 1"
+LIST = "it must be a list of 1 to 100 whole numbers of at least 1"
 REFUSED: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
     (
         "wavenet_layer",
@@ -297,8 +297,8 @@ REFUSED: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
     (
         "wavenet_stack",
         (4, 30),
-        {"dilations": [1, 2], "blocks": 10**12},
-        too_short(30, 3 * 10**12 + 1),
+        {"dilations": [1, 2], "blocks": 100},
+        too_short(30, 301),
     ),
     (
         "dilated_context",

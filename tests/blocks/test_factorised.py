@@ -341,7 +341,7 @@ def test_symbols_for_channels_and_ranks() -> None:
 # Refusals
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("flattened", {"stages": 0}, "stages is 0; it must be a whole number of at least 1"),
+    ("flattened", {"stages": 0}, "stages is 0; it must be a whole number from 1 to 100"),
     (
         "flattened",
         {"padding": "same"},

@@ -67,7 +67,7 @@ def test_symbolic_vertices() -> None:
         ),
         (
             {"hidden_channels": 8, "out_channels": 3, "edges": 20, "depth": 0},
-            'multipath_gcn "x": depth is 0; it must be a whole number of at least 1',
+            'multipath_gcn "x": depth is 0; it must be a whole number from 1 to 100',
         ),
     ],
 )
