@@ -30,7 +30,8 @@ METRICS: dict[str, Metric] = {
             "",
             True,
             "Multiply-accumulates: one a weight tap and output position of convolution and linear, taps on padding"
-            " included; of transposed convolution one a weight and input position.",
+            " included; of transposed convolution one a weight and input position; of matrix products and attention one a"
+            " term of each sum.",
         ),
         (
             "flops",
@@ -87,7 +88,7 @@ def metric(key: str) -> Metric:
 
 CONVENTION = {
     "macs": "one a weight tap and output position of convolution and linear (transposed convolution: input position),"
-    " taps on padding included; nothing else has any",
+    " taps on padding included, and one a term of the sums in matmul and attention; nothing else has any",
     "flops": "2 x MACs + elementwise work",
     "params": "weights, biases and affine norm parameters, each once; buffers apart",
     "mode": "inference",
