@@ -20,12 +20,12 @@ COLUMNS = (
     Column(key="kind", title="kind", right=False),
     Column(key="relative_cost", title="cost of a conv", right=False),
     Column(key="year", title="year"),
-    Column(key="definition", title="definition", right=False),
+    Column(key="definition", title="definition", right=False, wraps=True),
 )
-USED_BY = Column(key="used_by", title="used by", right=False)
+USED_BY = Column(key="used_by", title="used by", right=False, wraps=True)
 SHOWN = 4
 """So many networks are named in a table for people; JSON and CSV have all."""
-LONGEST = 72
+LONGEST = 50
 """Formulas longer than this are left to `convcost explain`."""
 LEGEND = (
     "cost of a conv: MACs as a part of those of a standard convolution with the same channels in and out and the same"

@@ -10,11 +10,13 @@ __all__ = ["Cell", "Column", "Table", "number"]
 
 
 class Column(Record):
-    """A column: `key` names it in CSV and on the command line, `title` heads it."""
+    """A column: `key` names it in CSV and on the command line, `title` heads it. One that `wraps` is prose, which a
+    narrow screen breaks into lines."""
 
     key: str
     title: str
     right: bool = True
+    wraps: bool = False
 
 
 class Cell(Record):

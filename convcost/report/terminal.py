@@ -17,6 +17,8 @@ __all__ = ["Screen", "to_terminal", "wrapped"]
 
 GAP = 2
 BAR = 8
+PROSE = 40
+"""Prose is not broken into lines shorter than this."""
 PAGE = 120
 """The width of paragraphs where the screen sets none; tables have the width that they need."""
 BLOCKS = " ▏▎▍▌▋▊▉"
@@ -64,11 +66,17 @@ def _text(cell: Cell, screen: Screen) -> str:
 
 
 def _widths(table: Table, screen: Screen) -> list[int]:
+    """The width of each column; prose gets what the others leave of the screen."""
     lines = [*table.rows, *([table.total] if table.total else [])]
-    return [
+    widths = [
         max([len(column.title), *(len(_text(line[index], screen)) for line in lines)])
         for index, column in enumerate(table.columns)
     ]
+    for index, column in enumerate(table.columns):
+        if column.wraps and screen.width is not None:
+            others = sum(widths) - widths[index] + GAP * (len(widths) - 1)
+            widths[index] = min(widths[index], max(PROSE, screen.width - others))
+    return widths
 
 
 def _panes(table: Table, screen: Screen) -> Iterator[list[int]]:
