@@ -30,8 +30,8 @@ METRICS: dict[str, Metric] = {
             "",
             True,
             "Multiply-accumulates: one a weight tap and output position of convolution and linear, taps on padding"
-            " included; of transposed convolution one a weight and input position; of matrix products and attention one a"
-            " term of each sum.",
+            " included; of transposed convolution one a weight and input position; of matrix products and attention"
+            " one a term of each sum.",
         ),
         (
             "flops",
