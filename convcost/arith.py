@@ -7,7 +7,7 @@ is registered by the module that knows the type (`analysis/symbolic.py`); nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce, singledispatch
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,11 @@ __all__ = [
     "is_int",
     "joint_size",
     "largest",
+    "looks_equal",
+    "note_divides",
+    "note_equal",
     "prod",
+    "smallest",
 ]
 
 
@@ -77,9 +81,33 @@ def ceil_div(size: Size, divisor: Size) -> Size:
 
 
 def equal(first: Size, second: Size) -> bool:
-    """Whether two sizes are equal: integers by value, symbols as written, arrays in every element."""
+    """Whether two sizes are equal: integers by value, symbols as written, arrays in every element.
+
+    That two symbolic sizes are taken for different is noted: what is decided by it may be another at some values.
+    """
+    same = looks_equal(first, second)
+    if not same and not (is_int(first) and is_int(second)):
+        _division_for(first, second).unlike(first, second)
+    return same
+
+
+def looks_equal(first: Any, second: Any) -> bool:
+    """As `equal`, where nothing is decided by it, and nothing noted."""
     same = first == second
     return same if isinstance(same, bool) else bool(same.all())
+
+
+def note_equal(first: Size, second: Size) -> None:
+    """Note that a rule takes two sizes for equal; it is the rule that holds integers to it."""
+    if not (is_int(first) and is_int(second)):
+        _division_for(first, second).alike(first, second)
+
+
+def note_divides(divisor: Size, dividend: Size) -> None:
+    """Note that a rule takes a size to divide another (1: the other is whole); it is the rule that holds integers to
+    it."""
+    if not (is_int(divisor) and is_int(dividend)):
+        _division_for(dividend, divisor).divides(divisor, dividend)
 
 
 def dense_strides(shape: Shape) -> Shape:
@@ -95,9 +123,14 @@ def largest(sizes: list[Size]) -> Size:
     return division(next((size for size in sizes if not is_int(size)), 0)).largest(sizes)
 
 
+def smallest(sizes: list[Size]) -> Size:
+    """The smallest of the sizes (at least one), by the rule of their type."""
+    return division(next((size for size in sizes if not is_int(size)), 0)).smallest(sizes)
+
+
 def joint_size(first: Size, second: Size) -> Size:
     """The size of an axis on which two operands meet: an axis of size 1 stretches to the other."""
-    return second if is_int(first) and first == 1 else first
+    return _division_for(first, second).joint(first, second)
 
 
 def _largest(sizes: list[Size]) -> Size:
@@ -105,18 +138,47 @@ def _largest(sizes: list[Size]) -> Size:
     return reduce(lambda first, second: first + (second - first) * (second > first), sizes)
 
 
+def _smallest(sizes: list[Size]) -> Size:
+    """The minimum, element by element of object arrays."""
+    return reduce(lambda first, second: first + (second - first) * (second < first), sizes)
+
+
+def _joint(first: Size, second: Size) -> Size:
+    return second if is_int(first) and first == 1 else first
+
+
+def _nothing(first: Size, second: Size) -> None:
+    """Integers are held to the rules where they stand, arrays not at all."""
+
+
 class Division:
-    """How a type of sizes divides and compares. The default leaves division to the type's own `//` (object arrays)."""
+    """How a type of sizes divides and compares. The default leaves division to the type's own `//` (object arrays).
+
+    `alike`, `unlike` and `divides` note what is taken for granted of symbols; `functions` are those of expressions in
+    specs, by name, with `compare` and `choose` for comparisons and conditionals.
+    """
 
     def __init__(
         self,
         exact: Callable[[Size, Size], Size] = lambda size, divisor: size // divisor,
         floor: Callable[[Size, Size], Size] = lambda size, divisor: size // divisor,
         largest: Callable[[list[Size]], Size] = _largest,
+        smallest: Callable[[list[Size]], Size] = _smallest,
+        joint: Callable[[Size, Size], Size] = _joint,
+        alike: Callable[[Size, Size], None] = _nothing,
+        unlike: Callable[[Size, Size], None] = _nothing,
+        divides: Callable[[Size, Size], None] = _nothing,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         self.exact = exact
         self.floor = floor
         self.largest = largest
+        self.smallest = smallest
+        self.joint = joint
+        self.alike = alike
+        self.unlike = unlike
+        self.divides = divides
+        self.functions = functions or {}
 
 
 _BY_OPERATOR = Division()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from convcost.arith import Shape, is_int
+from convcost.arith import Shape, is_int, looks_equal
 from convcost.errors import FieldError, GraphError, LimitError
 from convcost.ops import Block, Operator, catalogue_entry
 from convcost.ops.base import show_shape
@@ -20,7 +20,7 @@ from convcost.ops.kinds import COUNT, LARGEST, show
 from convcost.ops.move import Input
 from convcost.record import Record
 
-__all__ = ["Builder", "Graph", "Node", "Scope", "Value"]
+__all__ = ["Builder", "Graph", "Node", "Origin", "Scope", "Value"]
 
 
 class Scope(Record):
@@ -41,6 +41,14 @@ class Scope(Record):
         return (*self.parent.lineage(), self) if self.parent else (self,)
 
 
+class Origin(Record):
+    """Where a node that a rule put there comes from: the layer that it replaces, the rule, and all rules applied."""
+
+    layer: str
+    rule: str
+    rules: str
+
+
 class Node(Record):
     """An operator at its place: `inputs` are positions of earlier nodes, `shape` is the output's."""
 
@@ -49,6 +57,7 @@ class Node(Record):
     inputs: tuple[int, ...]
     shape: Shape
     scope: Scope | None = None
+    origin: Origin | None = None
 
     @property
     def is_input(self) -> bool:
@@ -105,6 +114,17 @@ class Graph(Record):
         unread = tuple(node for position, node in enumerate(self.nodes) if position not in read)
         return tuple(node for node in unread if not node.is_input) or unread
 
+    def part(self, first: int, last: int) -> Graph:
+        """The nodes from position `first` to `last`, which read one value from before, as a network of their own."""
+        (source,) = {source for node in self.nodes[first : last + 1] for source in node.inputs if source < first}
+        shape = self.nodes[source].shape
+        places = {source: 0, **{position: position - first + 1 for position in range(first, last + 1)}}
+        inner = [
+            node.replace(inputs=tuple(places[position] for position in node.inputs))
+            for node in self.nodes[first : last + 1]
+        ]
+        return Graph(nodes=(Node(name="input", op=Input(shape=shape), inputs=(), shape=shape), *inner))
+
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """The shapes that a node reads."""
         return tuple(self.nodes[source].shape for source in node.inputs)
@@ -135,6 +155,7 @@ class Builder:
         self.limit = limit
         self.nodes: list[Node] = []
         self._names: set[str] = set()
+        self._given: list[str] = []  # the same, in order
         self._reserved: set[str] = set()
         self._counters: dict[str, int] = {}
         self._scope: Scope | None = None
@@ -224,6 +245,39 @@ class Builder:
         """The graph of everything added."""
         return Graph(nodes=tuple(self.nodes), name=name, source=source, variables=variables or {})
 
+    def copy(self, node: Node, inputs: tuple[Value, ...]) -> Value:
+        """Add a node of another graph as it is, scope and all, on inputs of the same shapes."""
+        self._names.add(node.name)
+        self._given.append(node.name)
+        sources = tuple(value.position for value in inputs)
+        self.nodes.append(node.replace(inputs=sources))
+        return Value(position=len(self.nodes) - 1, shape=node.shape, owner=self)
+
+    @contextmanager
+    def within(self, scope: Scope | None) -> Iterator[None]:
+        """Everything added inside lies in a scope of another graph."""
+        outer = self._scope
+        self._scope = scope
+        try:
+            yield
+        finally:
+            self._scope = outer
+
+    def mark(self) -> tuple[int, int]:
+        """How far the graph has come, for `take_back`."""
+        return len(self.nodes), len(self._given)
+
+    def take_back(self, mark: tuple[int, int]) -> None:
+        """Forget everything added since the mark."""
+        nodes, given = mark
+        del self.nodes[nodes:]
+        self._names.difference_update(self._given[given:])
+        del self._given[given:]
+
+    def set_origin(self, mark: tuple[int, int], origin: Origin) -> None:
+        """Say of everything added since the mark where it comes from."""
+        self.nodes[mark[0] :] = [node.replace(origin=origin) for node in self.nodes[mark[0] :]]
+
     def _bind(self, cls: type[Operator], fields: dict[str, Any], shapes: tuple[Shape, ...]) -> tuple[Operator, Shape]:
         """The bound operator and its output shape; one object for all equal layers, as in repeated blocks."""
         try:
@@ -280,6 +334,7 @@ class Builder:
                 number += 1
             self._counters[counter] = number
         self._names.add(full)
+        self._given.append(full)
         return full
 
 
@@ -300,9 +355,19 @@ def describe_block(entry: Block, arguments: dict[str, Any]) -> str:
     """What a block is, in a few words: kernel, stride, and the fields that differ from their defaults."""
     words = [show_window(*(_axes(arguments.get(name, ())) for name in WINDOW)).strip()]
     for name, value in arguments.items():
-        if name not in UNREMARKABLE and value != entry.defaults.get(name):
+        if name not in UNREMARKABLE and not _is_default(value, entry.defaults.get(name)):
             words.append(f"{name} {show(value).strip(chr(34))}")
     return " ".join(filter(None, words))
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether a value is its field's default, on every axis."""
+    if value is None or default is None:
+        return value is default
+    if default is None:
+        return value is None
+    values = value if isinstance(value, tuple) and not isinstance(default, tuple) else (value,)
+    return all(looks_equal(item, default) for item in values)
 
 
 def _axes(sizes: Any) -> Shape:

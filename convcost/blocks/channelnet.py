@@ -22,7 +22,7 @@ def gcwconv(
 
     Shapes: (channels, *size) -> the same.
     Fields: channel_kernel_size is 4 groups unless given.
-    Parameters: groups channel_kernel_size weights.
+    Parameters: groups channel_kernel_size weights, and groups biases.
     MACs: channels channel_kernel_size a position; beside a pointwise convolution channel_kernel_size / channels.
     Constraints: groups divides the channels, and channel_kernel_size - groups, the padding of both ends, is even and at
         least 0.
@@ -59,7 +59,7 @@ def dwscwconv(
     The channel-wise convolution stands in the place of the pointwise one, and keeps the channels.
 
     Shapes: (channels, *size) -> (channels, *out), out = floor((size - 1) / stride) + 1 for odd kernels.
-    Parameters: channels prod(kernel_size) + channel_kernel_size weights.
+    Parameters: channels prod(kernel_size) + channel_kernel_size weights; channels + 1 biases.
     MACs: channels (prod(kernel_size) + channel_kernel_size) an output position.
     Relative cost: 1 / in_channels + channel_kernel_size / (in_channels * kernel)
     Source: Gao et al. 2018 (ChannelNets), arXiv:1809.01330.

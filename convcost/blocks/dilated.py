@@ -1,7 +1,7 @@
 """Networks of dilated convolutions: WaveNet's layers, and the context module of DilatedNet."""
 
 from convcost.arith import Size, is_int
-from convcost.blocks.parts import ActivationName, norm_act, same_padding
+from convcost.blocks.parts import ActivationName, hold_to_odd, norm_act, same_padding
 from convcost.errors import FieldError, GraphError
 from convcost.graph import Builder, Value
 from convcost.ops import block
@@ -131,9 +131,7 @@ def dilated_context(
     Source: Yu and Koltun 2016, arXiv:1511.07122, table 1; padded layer by layer as in its code (fyu/dilation). With the
         module's input padded once, by 33 on each side, the receptive field is the same, and the MACs are more.
     """
-    if any(is_int(taps) and taps % 2 == 0 for taps in kernel_size):
-        rule = "must be odd on every axis, so that the size stays"
-        raise FieldError(f"kernel_size (={show_shape(kernel_size)}) {rule}", "kernel_size")
+    hold_to_odd("kernel_size", kernel_size, "so that the size stays")
     if len(multipliers) not in (1, len(dilations)):
         rule = f"it must have 1 entry, or one for each of the {len(dilations)} dilations"
         raise FieldError(f"multipliers is {show(multipliers)}; {rule}", "multipliers")

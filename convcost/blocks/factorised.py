@@ -60,7 +60,8 @@ def flattened(
 
     Shapes: (in_channels, *size) -> (out_channels, *out);
         padding keeps the size (odd kernels, stride 1) unless given; it is that of each stage.
-    Fields: stages, one behind the other, each of all steps (the paper has two); the last has the stride.
+    Fields: stages, one behind the other, each of all steps (the paper has two; the relative cost is that of one); the
+        last has the stride.
     Parameters: out_channels (channels of the stage's input + sum(kernel_size)) weights a stage, and out_channels biases
         a step.
     MACs: in 2-D and the first stage H W in_channels out_channels + H' W kernel_h out_channels + H' W' kernel_w

@@ -1,9 +1,11 @@
 """Squeeze-and-excite, and SqueezeNet's fire module."""
 
+from typing import Any
+
 from convcost.blocks.parts import ActivationName, conv_unit, whole_part
 from convcost.graph import Builder, Value
 from convcost.ops import block
-from convcost.ops.kinds import Count
+from convcost.ops.kinds import Count, Flag
 
 
 @block("squeeze_excite", family="attention")
@@ -46,6 +48,7 @@ def fire(
     expand1x1: Count,
     expand3x3: Count,
     activation: ActivationName = "relu",
+    bias: Flag = True,
 ) -> Value:
     """Fire module: 1x1 down to squeeze channels, then 1x1 and 3x3 side by side, one behind the other.
 
@@ -53,8 +56,10 @@ def fire(
     Parameters: squeeze (in_channels + 1) + expand1x1 (squeeze + 1) + expand3x3 (9 squeeze + 1) in 2-D, biases included.
     MACs: in_channels squeeze + squeeze expand1x1 + 9 squeeze expand3x3 a position in 2-D.
     Source: Iandola et al. 2016 (SqueezeNet), arXiv:1602.07360.
+    Remark: the 0.72 GFLOPS an image of SqueezeNet 1.1 in its README are 2 x MACs, where most papers print MACs.
     """
-    x = conv_unit(b, x, "squeeze", activation=activation, out_channels=squeeze, kernel_size=1)
-    left = conv_unit(b, x, "expand1x1", activation=activation, out_channels=expand1x1, kernel_size=1)
-    right = conv_unit(b, x, "expand3x3", activation=activation, out_channels=expand3x3, kernel_size=3, padding=1)
+    behind: dict[str, Any] = {"activation": activation, "bias": bias}
+    x = conv_unit(b, x, "squeeze", **behind, out_channels=squeeze, kernel_size=1)
+    left = conv_unit(b, x, "expand1x1", **behind, out_channels=expand1x1, kernel_size=1)
+    right = conv_unit(b, x, "expand3x3", **behind, out_channels=expand3x3, kernel_size=3, padding=1)
     return b.concat(left, right, name="concat")

@@ -1,13 +1,11 @@
 """Ghost module and ghost bottleneck (GhostNet)."""
 
-from convcost.arith import ceil_div, equal, is_int
-from convcost.blocks.parts import ActivationName, NormName, conv_unit, same_padding
-from convcost.blocks.residual import GateName
-from convcost.errors import FieldError
+from convcost.arith import ceil_div, equal
+from convcost.blocks.parts import ActivationName, NormName, conv_unit, hold_to_odd, same_padding
+from convcost.blocks.residual import BOTH_WAYS, GateName
 from convcost.graph import Builder, Value
 from convcost.ops import block
-from convcost.ops.base import show_shape
-from convcost.ops.kinds import Count, PerAxis
+from convcost.ops.kinds import Count, Flag, PerAxis
 
 
 @block("ghost", family="convolution")
@@ -22,6 +20,7 @@ def ghost(
     stride: PerAxis = 1,
     norm: NormName = "batch_norm",
     activation: ActivationName = "relu",
+    bias: Flag = None,
 ) -> Value:
     """Ghost module: a convolution to 1 / ratio of the channels, and the others by a cheap depthwise convolution of it.
 
@@ -30,16 +29,17 @@ def ghost(
 
     Shapes: (in_channels, *size) -> (out_channels, *out), out = floor((size - 1) / stride) + 1 for odd kernels; the
         first convolution has the stride.
-    Fields: ratio 1 leaves the first convolution alone.
+    Fields: ratio 1 leaves the first convolution alone; biases stand where there is no norm, unless given.
     Parameters: m (prod(kernel_size) in_channels + prod(cheap_kernel_size) (ratio - 1)) weights; norms of all m ratio
-        maps, or biases where there is no norm. A cheap map has prod(cheap_kernel_size) weights and a bias, 9 + 1 with
-        the paper's 3x3, and not 1 + 1, as slides have it.
+        maps, or biases where there is no norm.
     MACs: those weights an output position. Where ratio divides out_channels, a convolution of the same kernel costs
         ratio in_channels kernel / (in_channels kernel + (ratio - 1) cheap_kernel) times as much, which is near ratio
         only where both kernels are of about one size: with 1x1 and 3x3, as in GhostNet, it is
         2 in_channels / (in_channels + 9).
     Constraints: an odd cheap_kernel_size, so that all maps have one size.
     Source: Han et al. 2020 (GhostNet), arXiv:1911.11907, section 3.1.
+    Remark: slides print 1 + 1 parameters a new map. A cheap map has prod(cheap_kernel_size) weights and a bias, 9 + 1
+        with the paper's 3x3, and only (ratio - 1) / ratio of the maps are cheap.
     """
     ones = (1,) * len(kernel_size)
     maps = ceil_div(out_channels, ratio)
@@ -49,6 +49,7 @@ def ghost(
         "primary",
         norm=norm,
         activation=activation,
+        bias=bias,
         out_channels=maps,
         kernel_size=kernel_size,
         stride=stride,
@@ -56,18 +57,14 @@ def ghost(
     )
     if equal(ratio, 1):
         return x
-    if any(is_int(taps) and taps % 2 == 0 for taps in cheap_kernel_size):
-        shown = show_shape(cheap_kernel_size)
-        raise FieldError(
-            f"cheap_kernel_size (={shown}) must be odd on every axis, so that its maps are as large as those they join",
-            "cheap_kernel_size",
-        )
+    hold_to_odd("cheap_kernel_size", cheap_kernel_size, "so that its maps are as large as those they join")
     cheap = conv_unit(
         b,
         x,
         "cheap",
         norm=norm,
         activation=activation,
+        bias=bias,
         out_channels=maps * (ratio - 1),
         kernel_size=cheap_kernel_size,
         padding=same_padding(cheap_kernel_size, ones),
@@ -109,9 +106,10 @@ def ghost_bottleneck(
     Constraints: an odd kernel_size, so that both ways have one size.
     Source: Han et al. 2020 (GhostNet), arXiv:1911.11907, figure 3; the gate as in the authors' code.
     """
+    hold_to_odd("kernel_size", kernel_size, BOTH_WAYS)
     ones = (1,) * len(stride)
     depthwise = {"kernel_size": kernel_size, "stride": stride, "padding": same_padding(kernel_size, ones)}
-    strided = any(step != 1 for step in stride)
+    strided = any(not equal(step, 1) for step in stride)
     out = b.ghost(x, name="ghost1", out_channels=hidden_channels, ratio=ratio, norm=norm, activation=activation)
     if strided:
         fields = {**depthwise, "out_channels": hidden_channels, "groups": hidden_channels}
@@ -121,7 +119,7 @@ def ghost_bottleneck(
         out = b.squeeze_excite(out, name="squeeze_excite", **fields)
     out = b.ghost(out, name="ghost2", out_channels=out_channels, ratio=ratio, norm=norm, activation="none")
     around = x
-    if strided or x.channels != out_channels:
+    if strided or not equal(x.channels, out_channels):
         fields = {**depthwise, "out_channels": x.channels, "groups": x.channels}
         around = conv_unit(b, x, "shortcut_depthwise", norm=norm, **fields)
         around = conv_unit(b, around, "shortcut", norm=norm, out_channels=out_channels, kernel_size=1)

@@ -6,6 +6,7 @@ from convcost.arith import Shape, Size, exact_div, floor_div, is_int
 from convcost.errors import FieldError
 from convcost.graph import Builder, Value
 from convcost.ops import OPERATORS
+from convcost.ops.base import show_shape
 from convcost.ops.kinds import ChoiceKind
 
 ACTIVATIONS = tuple(word for word, cls in OPERATORS.items() if cls.family == "activation")
@@ -17,6 +18,16 @@ ActivationName = Annotated[str, ChoiceKind("none", *ACTIVATIONS)]
 def same_padding(kernel_size: Shape, dilation: Shape) -> Shape:
     """The padding on both sides that keeps the size under stride 1 for odd kernels: `dilation (kernel - 1) / 2`."""
     return tuple(floor_div(rate * (taps - 1), 2) for taps, rate in zip(kernel_size, dilation, strict=True))
+
+
+def hold_to_odd(name: str, kernel_size: Shape, reason: str) -> None:
+    """The rule of a kernel that must keep the size under padding.
+
+    Raises:
+        FieldError: it is even on some axis.
+    """
+    if any(is_int(taps) and taps % 2 == 0 for taps in kernel_size):
+        raise FieldError(f"{name} (={show_shape(kernel_size)}) must be odd on every axis, {reason}", name)
 
 
 def whole_part(total: Size, divisor: Size, field: str, message: str) -> Size:

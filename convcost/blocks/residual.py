@@ -4,18 +4,21 @@ from typing import Annotated
 
 from convcost.arith import Size, equal, floor_div, is_int
 from convcost.blocks.convolution import KeepRatio, kept
-from convcost.blocks.parts import ActivationName, NormName, conv_unit, same_padding, whole_part
+from convcost.blocks.parts import ActivationName, NormName, conv_unit, hold_to_odd, same_padding, whole_part
 from convcost.errors import FieldError
 from convcost.graph import Builder, Value
 from convcost.ops import block
 from convcost.ops.kinds import ChoiceKind, Count, Flag, PerAxis, PositiveNumber, as_whole, is_symbolic, show
+
+BOTH_WAYS = "so that both ways of the block have one size"
+"""Why the kernel of a residual block is odd."""
 
 GateName = Annotated[str, ChoiceKind("sigmoid", "hardsigmoid")]
 
 
 def shortcut(b: Builder, x: Value, out_channels: Count, stride: PerAxis, norm: str) -> Value:
     """The way around a residual block: the identity, or a strided 1x1 convolution where the shape changes."""
-    if x.channels == out_channels and all(step == 1 for step in stride):
+    if all(equal(step, 1) for step in stride) and equal(x.channels, out_channels):
         return x
     return conv_unit(b, x, "shortcut", norm=norm, out_channels=out_channels, kernel_size=1, stride=stride)
 
@@ -100,8 +103,8 @@ def bottleneck_block(
     Fields: hidden_channels is out_channels / 4 unless given; groups of the 3x3 make it a ResNeXt block;
         stride_first puts the stride on the first 1x1 (ResNet v1) and not on the 3x3 (v1.5, as torchvision);
         keep is the share of the hidden channels that pruning leaves, rounded half up.
-    Parameters: in_channels hidden + 9 hidden^2 / groups + hidden out_channels weights in 2-D, in_channels out_channels
-        more for the shortcut's convolution; norms, or biases where there is no norm.
+    Parameters: in_channels hidden + prod(kernel_size) hidden^2 / groups + hidden out_channels weights, in_channels
+        out_channels more for the shortcut's convolution; norms, or biases where there is no norm.
     MACs: with the stride on the 3x3, the first 1x1 runs at the input's size.
     Constraints: an odd kernel_size, so that both ways have one size; keep is above 0 and at most 1.
     Source: He et al. 2016 (ResNet), arXiv:1512.03385, figure 5 right; Xie et al. 2017 (ResNeXt), arXiv:1611.05431.
@@ -112,6 +115,7 @@ def bottleneck_block(
         rule = f"4 does not divide out_channels (={out_channels}); give hidden_channels"
         hidden = whole_part(out_channels, 4, "out_channels", rule)
     hidden = kept(hidden, keep)
+    hold_to_odd("kernel_size", kernel_size, BOTH_WAYS)
     ones = (1,) * len(stride)
     out = conv_unit(
         b,
@@ -161,8 +165,8 @@ def resnext_block(
     Shapes: (in_channels, *size) -> (out_channels, *out), out = floor((size - 1) / stride) + 1.
     Fields: base_width is the width of a path in the first stage, of 256 channels; it grows with out_channels, so that
         one value serves the whole network. cardinality 1 and base_width 64 give ResNet's bottleneck.
-    Parameters: cardinality width (in_channels + 9 width + out_channels) weights in 2-D, in_channels out_channels more
-        for the shortcut's convolution; norms, or biases where there is no norm.
+    Parameters: cardinality width (in_channels + prod(kernel_size) width + out_channels) weights, in_channels
+        out_channels more for the shortcut's convolution; norms, or biases where there is no norm.
     MACs: the first 1x1 runs at the input's size, all else at the output's.
     Constraints: an odd kernel_size, so that both ways have one size; base_width is at least 256 / out_channels.
     Source: Xie et al. 2017 (ResNeXt), arXiv:1611.05431, figure 3c.
@@ -212,15 +216,18 @@ def inverted_residual(
     Fields: hidden_channels takes the place of in_channels expand_ratio; with squeeze_channels, a squeeze-and-excite
         gate of so many channels, with squeeze_activation and gate, follows the depthwise convolution.
     Parameters: hidden (in_channels + prod(kernel_size) + out_channels) weights, hidden = in_channels expand_ratio;
-        norms, or biases where there is no norm; of the gate 2 hidden squeeze_channels weights, and as many biases as
-        hidden + squeeze_channels.
-    MACs: in_channels hidden a position of the input, hidden (prod(kernel_size) + out_channels) one of the output, and
-        the gate's weights once.
+        where hidden = in_channels, in_channels^2 fewer; norms, or biases where there is no norm; of the gate 2 hidden
+        squeeze_channels weights, and as many biases as hidden + squeeze_channels.
+    MACs: in_channels hidden a position of the input (none where hidden = in_channels), hidden (prod(kernel_size) +
+        out_channels) one of the output, and the gate's weights once.
     Constraints: in_channels expand_ratio is whole; an odd kernel_size where the input is added.
     Source: Sandler et al. 2018 (MobileNet v2), arXiv:1801.04381, table 1; with the gate Howard et al. 2019 (MobileNet
         v3), arXiv:1905.02244, figure 4, and Tan and Le 2019 (EfficientNet), arXiv:1905.11946.
     """
     hidden = expanded(x.channels, expand_ratio) if hidden_channels is None else hidden_channels
+    adds = all(equal(step, 1) for step in stride) and equal(x.channels, out_channels)
+    if adds:
+        hold_to_odd("kernel_size", kernel_size, BOTH_WAYS)
     out = x
     if not equal(hidden, x.channels):
         out = conv_unit(b, out, "expand", norm=norm, activation=activation, out_channels=hidden, kernel_size=1)
@@ -240,9 +247,7 @@ def inverted_residual(
         fields = {"squeeze_channels": squeeze_channels, "activation": squeeze_activation, "gate": gate}
         out = b.squeeze_excite(out, name="squeeze_excite", **fields)
     out = conv_unit(b, out, "project", norm=norm, out_channels=out_channels, kernel_size=1)
-    if x.channels == out_channels and all(step == 1 for step in stride):
-        out = b.add(out, x, name="add")
-    return out
+    return b.add(out, x, name="add") if adds else out
 
 
 def expanded(channels: Size, ratio: Size) -> Size:

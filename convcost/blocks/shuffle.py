@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from convcost.arith import is_int
+from convcost.arith import equal, is_int
 from convcost.blocks.parts import ActivationName, NormName, conv_unit, norm_act, whole_part
 from convcost.blocks.residual import add_and_activate
 from convcost.errors import FieldError
 from convcost.graph import Builder, Value
 from convcost.ops import block
-from convcost.ops.kinds import Count, PerAxis
+from convcost.ops.kinds import Count, Flag, PerAxis
 
 
 def keeps_size(stride: PerAxis) -> bool:
@@ -71,6 +71,7 @@ def shuffle_unit(
     first_groups: Count = None,
     norm: NormName = "batch_norm",
     activation: ActivationName = "relu",
+    bias: Flag = None,
 ) -> Value:
     """ShuffleNet unit: a grouped 1x1 convolution, channel shuffle, depthwise 3x3, a grouped 1x1, beside a shortcut.
 
@@ -82,13 +83,17 @@ def shuffle_unit(
         are others than groups (1 in the first unit of the network).
     Parameters: hidden (in_channels / first_groups + 9 + f's channels / groups) weights in 2-D; norms, or biases where
         there is no norm.
-    MACs: in 2-D, with c = in_channels = out_channels, m = hidden and g = groups, h w (2 c m / g + 9 m) with stride 1;
-        h w c m / g + h' w' (9 m + m (out_channels - c) / g) with another, where h' w' is the output's size.
+    MACs: in 2-D, with c in_channels, n out_channels, m hidden and g groups: h w (2 c m / g + 9 m) with stride 1, where
+        n = c; h w c m / first_groups + h' w' (9 m + m (n - c) / g) with another, where h' w' is the output's size.
     Constraints: 4 divides out_channels unless hidden_channels is given; groups divide hidden, and f's channels;
         first_groups divide in_channels and hidden; out_channels = in_channels with stride 1, and is above them with
         any other, which needs sizes of at least 3 on 3 spatial axes, as avg_pool does.
     Source: Zhang et al. 2018 (ShuffleNet), arXiv:1707.01083, figure 2b and 2c. The authors' code shuffles behind the
         depthwise convolution, and by the inverse permutation; the cost is the same.
+    Remark: slides print 240 / 4 = 80 for the hidden channels, which is 60, and count the biases of grouped convolutions
+        divided by the groups: (240 + 1) 80 / 2. Each output has one: with 2 groups, biases and no norm the unit has
+        7,260 + 600 + 7,440 = 15,300 parameters with 60, 9,680 + 800 + 9,840 = 20,320 with 80 (printed: 20,160), of the
+        convolution's 518,640.
     """
     hidden = hidden_in_groups(hidden_channels, out_channels, groups)
     added = keeps_size(stride)
@@ -100,17 +105,27 @@ def shuffle_unit(
         x,
         "reduce",
         norm=norm,
+        bias=bias,
         activation=activation,
         out_channels=hidden,
         kernel_size=1,
         groups=groups if first_groups is None else first_groups,
     )
-    if groups != 1:
+    if not equal(groups, 1):
         out = b.channel_shuffle(out, name="shuffle", groups=groups)
     out = conv_unit(
-        b, out, "depthwise", norm=norm, out_channels=hidden, kernel_size=3, stride=stride, padding=1, groups=hidden
+        b,
+        out,
+        "depthwise",
+        norm=norm,
+        bias=bias,
+        out_channels=hidden,
+        kernel_size=3,
+        stride=stride,
+        padding=1,
+        groups=hidden,
     )
-    out = conv_unit(b, out, "expand", norm=norm, out_channels=given, kernel_size=1, groups=groups)
+    out = conv_unit(b, out, "expand", norm=norm, bias=bias, out_channels=given, kernel_size=1, groups=groups)
     if added:
         return add_and_activate(b, out, x, activation)
     around = b.avg_pool(x, name="pool", kernel_size=3, stride=stride, padding=1)

@@ -15,8 +15,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from convcost.arith import ceil_div, exact_div, floor_div, is_int
+from convcost.arith import ceil_div, division, exact_div, floor_div, is_int
 from convcost.errors import ConvcostError, nearest_hint, printable
+from convcost.ops.kinds import is_symbolic
 
 __all__ = ["FUNCTIONS", "YAML_1_1_BOOLEANS", "ExpressionError", "evaluate", "number", "quote", "shorten", "simplest"]
 
@@ -86,10 +87,30 @@ def _truncate(value: Any) -> Any:
     return int(value)
 
 
+def _choose(value: Any, *pairs: Any) -> Any:
+    """The result beside the key that the value is: `choose(width, 0.5, 48, 1, 116)`."""
+    if len(pairs) % 2:
+        raise ExpressionError("choose takes a value, and pairs of a key and its result")
+    keys = pairs[::2]
+    if not is_int(value) and not isinstance(value, Fraction):
+        raise ExpressionError(f"choose needs a number to look for, not {shorten(str(value))}")
+    for key, result in zip(keys, pairs[1::2], strict=True):
+        if value == key:
+            return result
+    shown = ", ".join(_spelt(key) for key in keys)
+    raise ExpressionError(f"{_spelt(value)} is none of the values that are known here: {shown}")
+
+
+def _spelt(value: Any) -> str:
+    """A number as a spec spells it."""
+    return f"{float(value):g}" if isinstance(value, Fraction) else str(value)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "ceil": _ceil,
     "ceil_div": ceil_div,
+    "choose": _choose,
     "exact_div": exact_div,
     "floor": _floor,
     "int": _truncate,
@@ -100,6 +121,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 ARGUMENTS: dict[str, tuple[int, int | None]] = {
     "ceil_div": (2, 2),
+    "choose": (3, None),
     "exact_div": (2, 2),
     "make_divisible": (1, 3),
     "max": (2, None),
@@ -133,13 +155,28 @@ BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Pow: _power,
 }
 SIGNS: dict[type[ast.AST], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
-EQUALITIES: dict[type[ast.AST], Callable[[Any, Any], Any]] = {ast.Eq: operator.eq, ast.NotEq: operator.ne}
-ORDERS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
+EQUALITIES: dict[type[ast.AST], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Eq: ("==", operator.eq),
+    ast.NotEq: ("!=", operator.ne),
 }
+ORDERS: dict[type[ast.AST], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Lt: ("<", operator.lt),
+    ast.LtE: ("<=", operator.le),
+    ast.Gt: (">", operator.gt),
+    ast.GtE: (">=", operator.ge),
+}
+
+
+def _applied(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """A function, comparison or connective of these arguments, by the rule of symbols where one of them is symbolic."""
+    symbol = next((argument for argument in arguments if is_symbolic(argument)), None)
+    if symbol is None or any(isinstance(argument, str) for argument in arguments):
+        return function(*arguments)
+    return division(symbol).functions.get(name, function)(*arguments)
+
+
+def _undecided(*arguments: Any) -> Any:
+    raise ExpressionError("a condition depends on what is no number")
 
 
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:
@@ -208,14 +245,13 @@ class _Evaluation:
             case ast.UnaryOp(op=op, operand=operand) if type(op) in SIGNS:
                 return SIGNS[type(op)](self.number(operand))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return not self.value(operand)
+                return _applied("not", operator.not_, [self.value(operand)])
             case ast.Compare(left=left, ops=ops, comparators=others):
                 return self.compare(left, ops, others)
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                return self.value(body if self.value(test) else orelse)
+                return self.choose(self.value(test), body, orelse)
             case ast.BoolOp(op=op, values=values):
-                known = (bool(self.value(value)) for value in values)
-                return all(known) if isinstance(op, ast.And) else any(known)
+                return self.combine("and" if isinstance(op, ast.And) else "or", values)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self.call(name, arguments)
             case _:
@@ -237,18 +273,41 @@ class _Evaluation:
             raise ExpressionError(f"unknown variable {quote(name)}; {known}{hint}")
         return self.names[name]
 
-    def compare(self, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]) -> bool:
+    def compare(self, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]) -> Any:
+        """Whether a chain of comparisons holds; a condition, where that depends on symbols."""
+        found: Any = True
         for op, right in zip(ops, others, strict=True):
             if type(op) in EQUALITIES:
-                holds = EQUALITIES[type(op)](self.value(left), self.value(right))
+                sign, compare = EQUALITIES[type(op)]
+                holds = _applied(sign, compare, [self.value(left), self.value(right)])
             elif type(op) in ORDERS:
-                holds = ORDERS[type(op)](self.number(left), self.number(right))
+                sign, compare = ORDERS[type(op)]
+                holds = _applied(sign, compare, [self.number(left), self.number(right)])
             else:
                 raise ExpressionError("only == != < <= > >= compare")
-            if not holds:
+            if is_symbolic(holds):
+                found = holds if found is True else _applied("and", _undecided, [found, holds])
+            elif not holds:
                 return False
             left = right
-        return True
+        return found
+
+    def choose(self, test: Any, body: ast.expr, orelse: ast.expr) -> Any:
+        """One of two values; both, with the condition, where that depends on a symbol."""
+        if not is_symbolic(test):
+            return self.value(body if test else orelse)
+        return _applied("if", _undecided, [test, self.number(body), self.number(orelse)])
+
+    def combine(self, word: str, values: list[ast.expr]) -> Any:
+        """`and` or `or` of truths; what need not be known is not computed."""
+        unknown = []
+        for node in values:
+            value = self.value(node)
+            if is_symbolic(value):
+                unknown.append(value)
+            elif bool(value) is (word == "or"):
+                return word == "or"
+        return _applied(word, _undecided, unknown) if unknown else word == "and"
 
     def call(self, name: str, nodes: list[ast.expr]) -> Any:
         if name not in FUNCTIONS:
@@ -262,7 +321,7 @@ class _Evaluation:
             raise ExpressionError(f"{name} takes {takes} {noun}, not {len(arguments)}")
         if name in ("exact_div", "ceil_div") and any(isinstance(argument, Fraction) for argument in arguments):
             raise ExpressionError(f"{name} needs whole numbers")
-        return FUNCTIONS[name](*arguments)
+        return _applied(name, FUNCTIONS[name], arguments)
 
 
 def _listed(names: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from convcost.ops import BLOCKS, OPERATORS
 from convcost.ops.base import unknown_field
 from convcost.ops.kinds import Kind, Rank, kind_of, show
 
-__all__ = ["HIDDEN", "FieldReader", "OwnBlock", "is_word"]
+__all__ = ["HIDDEN", "FieldReader", "OwnBlock", "is_word", "mentions_hidden"]
 
 
 class OwnBlock:
@@ -166,9 +166,14 @@ class FieldReader:
             return text
         if text not in names and (is_word(text) if kind is None else kind.words and text.isidentifier()):
             return text
-        if any(names.get(word) is HIDDEN for word in WORD.findall(text)):
+        if mentions_hidden(text, names):
             return HIDDEN
         return evaluate(text, names)
+
+
+def mentions_hidden(text: str, names: dict[str, Any]) -> bool:
+    """Whether an expression uses a name whose value a mistake hides."""
+    return any(names.get(word) is HIDDEN for word in WORD.findall(text))
 
 
 def is_severed(word: str) -> bool:

@@ -13,7 +13,7 @@ from convcost import blocks as _blocks  # noqa: F401 - registers the blocks
 from convcost.errors import MOST_PROBLEMS, Problem, SpecError, nearest_hint
 from convcost.frontends.assembly import LIMIT, Assembly
 from convcost.frontends.expression import FUNCTIONS, ExpressionError, evaluate, number
-from convcost.frontends.fields import OwnBlock, is_word
+from convcost.frontends.fields import HIDDEN, OwnBlock, is_word, mentions_hidden
 from convcost.frontends.layers import LAYER_KEYS, NAME, LayerList, LayerReader
 from convcost.frontends.yaml_reader import Located, Mapping, Scalar, Sequence, read_yaml
 from convcost.graph import Builder, Graph, Value
@@ -26,6 +26,8 @@ __all__ = ["SPEC_KEYS", "Expectation", "Spec", "read_spec"]
 
 SPEC_KEYS = ("name", "source", "variables", "input", "blocks", "layers", "expect")
 EXPECTED = tuple(key for key in METRICS if key != "arithmetic_intensity")
+LARGEST_AXIS = 10**9
+LONGEST_TEXT = 1000
 
 
 class Expectation(Record):
@@ -141,7 +143,7 @@ class _SpecReader:
         if value is None:
             return ""
         text = value.value if isinstance(value, Scalar) else None
-        if not isinstance(text, str) or not text.replace("\n", " ").isprintable() or len(text) > 1000:
+        if not isinstance(text, str) or not text.replace("\n", " ").isprintable() or len(text) > LONGEST_TEXT:
             found = (
                 show(text) if isinstance(value, Scalar) else "a list" if isinstance(value, Sequence) else "a mapping"
             )
@@ -175,14 +177,16 @@ class _SpecReader:
     def evaluate_variable(self, name: str, default: Located) -> Any:
         if not isinstance(default, Scalar) or default.value is None:
             self.report(default, f'the variable "{name}" needs a default: a number or an expression')
-            return 1
+            return HIDDEN
         if not isinstance(default.value, str) or is_word(default.value):
             return default.value
+        if mentions_hidden(default.value, self.variables):
+            return HIDDEN
         try:
             return evaluate(default.value, self.variables)
         except ExpressionError as error:
             self.report(default, f'variable "{name}": {error}')
-            return 1
+            return HIDDEN
 
     def read_inputs(self, root: Mapping, builder: Builder) -> dict[str, Value | None]:
         value = root.get("input")
@@ -215,6 +219,8 @@ class _SpecReader:
     def read_axis(self, name: str, item: Located) -> Any:
         """One axis of an input, or None after a mistake."""
         size = item.value if isinstance(item, Scalar) else None
+        if isinstance(size, str) and mentions_hidden(size, self.variables):
+            return None
         try:
             size = evaluate(size, self.variables) if isinstance(size, str) else size
         except ExpressionError as error:
@@ -223,7 +229,7 @@ class _SpecReader:
         if is_symbolic(size):
             return size
         whole = as_whole(size)
-        if whole is None or not 1 <= whole <= 10**9:
+        if whole is None or not 1 <= whole <= LARGEST_AXIS:
             found = show(size) if isinstance(item, Scalar) else "a list or mapping"
             self.report(item, f'input "{name}": an axis is {found}; it must be a whole number from 1 to 10^9')
             return None

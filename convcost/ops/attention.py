@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from convcost.arith import Shape, Size, is_int, joint_size, prod
+from convcost.arith import Shape, Size, is_int, joint_size, note_equal, prod
 from convcost.ops.base import Inputs, Operator, operator
 from convcost.ops.join import show_shapes
 
@@ -20,7 +20,8 @@ def check_operands(inputs: Inputs, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def differ(first: Size, second: Size) -> bool:
-    """Whether two sizes are concrete and not equal."""
+    """Whether two sizes are concrete and not equal; symbols are taken for equal."""
+    note_equal(first, second)
     return is_int(first) and is_int(second) and first != second
 
 

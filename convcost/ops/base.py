@@ -8,7 +8,7 @@ and symbols all flow through it; a test reads the source of each and holds it to
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self, TypeVar
 
-from convcost.arith import Shape, Size, is_int
+from convcost.arith import Shape, Size, is_int, note_equal
 from convcost.errors import FieldError, GraphError, nearest_hint
 from convcost.ops import kinds
 from convcost.record import Record
@@ -168,6 +168,7 @@ def _derive(word: str, name: str, kind: kinds.Derived, shape: Shape, rank: int) 
 
 def _hold_to_shape(name: str, stated: Size, kind: kinds.Derived, shape: Shape, rank: int) -> None:
     found = kind.from_shape(shape, rank)
+    note_equal(stated, found)
     if is_int(stated) and is_int(found) and stated != found:
         raise FieldError(f"{name} (={stated}) must be what the input {show_shape(shape)} has, {found}", name)
 

@@ -52,7 +52,7 @@ class SidesKind(Whole):
         self.rule += ", or same"
 
     def parse(self, name: str, value: Any, rank: int | None) -> Any:
-        return value if value == "same" else super().parse(name, value, rank)
+        return value if isinstance(value, str) and value in self.words else super().parse(name, value, rank)
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [{"enum": list(self.words)}, *super().schema()["anyOf"]]}

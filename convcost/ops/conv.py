@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from convcost.arith import Shape, Size, exact_div, is_int, prod
+from convcost.arith import Shape, Size, equal, exact_div, is_int, note_divides, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import Count, Extent, Flag, InputChannels, NumericPadding, Padding, PerAxis
 from convcost.ops.window import extent, positions, slid, slid_same, slid_transposed, spatial, with_spatial
@@ -12,14 +12,17 @@ def show_window(kernel: Shape, stride: Shape, dilation: Shape) -> str:
     """`3x3 stride 2 dilation 2`; a 1-D kernel is `3`."""
     words = [show_shape(kernel)]
     for name, sizes in (("stride", stride), ("dilation", dilation)):
-        if any(size != 1 for size in sizes):
-            words.append(f"{name} {sizes[0] if len(set(sizes)) == 1 else show_shape(sizes)}")
+        if any(not is_int(size) or size != 1 for size in sizes):
+            alike = all(equal(size, sizes[0]) for size in sizes)
+            words.append(f"{name} {sizes[0] if alike else show_shape(sizes)}")
     return " ".join(words)
 
 
 def check_groups(in_channels: Size, out_channels: Size, groups: Size) -> Iterator[str]:
-    """Groups must divide the channels on both sides."""
+    """Groups must divide the channels on both sides; those of unequal size, a list, are checked on their own."""
     for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if not isinstance(groups, tuple):
+            note_divides(groups, channels)
         if is_int(channels) and is_int(groups) and channels % groups:
             yield f"groups (={groups}) must divide {name} (={channels})"
 
@@ -86,6 +89,9 @@ class Conv(Grouped):
     Relative cost: 1 / groups
     Source: LeCun et al. 1989; Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning",
         arXiv:1603.07285; groups: Krizhevsky et al. 2012 (AlexNet); dilation: Yu and Koltun 2016, arXiv:1511.07122.
+    Remark: slides print (M / s) x (N / s) for the new map of an M x N one, and the news Df^2 M N Dk^2 for its cost.
+        The first holds only where s divides both sizes and padding keeps them, the second with Df the side of the
+        output, which is the input's only at stride 1: a 7 x 7 map gives 4 x 4 with kernel 3, stride 2 and padding 1.
     """
 
     padding: Padding = 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from convcost.arith import Shape, Size, is_int, prod
+from convcost.arith import Shape, Size, is_int, prod, smallest
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import Count, Flag, InputChannels, SpatialRank
 from convcost.ops.window import positions, with_spatial
@@ -18,8 +18,7 @@ class GraphConv(Operator):
     Fields: edges is the number of entries of A + I that are summed: both directions of each edge, and self-loops.
     Parameters: in_channels out_channels weights, and out_channels biases. The graph is data.
     MACs: vertices in_channels out_channels for the linear map, and edges min(in_channels, out_channels) for the sum,
-        which is taken on the narrower side, before or behind the linear map. Where in_channels or out_channels is a
-        symbol, in_channels are taken to be the fewer.
+        which is taken on the narrower side, before or behind the linear map.
     Elementwise: one addition an output element where there is a bias.
     Constraints: vertices <= edges <= vertices^2.
     Source: Kipf and Welling 2017, "Semi-supervised classification with graph convolutional networks",
@@ -38,6 +37,11 @@ class GraphConv(Operator):
         concrete = is_int(self.in_channels) and is_int(self.out_channels)
         return not concrete or self.in_channels <= self.out_channels
 
+    @property
+    def summed_channels(self) -> Size:
+        """The channels of the sum over neighbours: those of the narrower side."""
+        return smallest([self.in_channels, self.out_channels])
+
     def out_shape(self, inputs: Inputs) -> Shape:
         (shape,) = inputs
         return with_spatial(shape, 1, self.out_channels, shape[len(shape) - 1 :])
@@ -54,8 +58,7 @@ class GraphConv(Operator):
 
     def sum_macs(self, output: Shape) -> Size:
         """Multiply-accumulates of the sum over neighbours."""
-        channels = self.in_channels if self.aggregates_first else self.out_channels
-        return prod(output[: len(output) - 2]) * self.edges * channels
+        return prod(output[: len(output) - 2]) * self.edges * self.summed_channels
 
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.linear_macs(output) + self.sum_macs(output)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from convcost.arith import Shape, Size, is_int, joint_size, prod
+from convcost.arith import Shape, Size, is_int, joint_size, note_equal, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import SpatialRank
 
@@ -100,6 +100,9 @@ class Concat(Operator):
             yield f"the inputs are {show_shapes(inputs)}; they must have equally many axes"
             return
         for index, axis in enumerate(zip(*inputs, strict=True)):
+            if index - len(inputs[0]) != self.axis:
+                for size in axis[1:]:
+                    note_equal(axis[0], size)
             if index - len(inputs[0]) != self.axis and len({size for size in axis if is_int(size)}) > 1:
                 yield f"the inputs are {show_shapes(inputs)}; only the channels may differ"
                 return

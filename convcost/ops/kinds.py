@@ -10,7 +10,7 @@ from fractions import Fraction
 from operator import index
 from typing import Annotated, Any
 
-from convcost.arith import Shape, Size
+from convcost.arith import Shape, Size, note_divides
 from convcost.errors import FieldError, nearest_hint
 
 CONCRETE = (bool, int, float, Fraction, str, list, tuple, dict, type(None))
@@ -87,6 +87,7 @@ class Whole(Kind):
     def parse(self, name: str, value: Any, rank: int | None) -> Any:
         value = plain_int(value)
         if is_symbolic(value):
+            note_divides(1, value)
             return value
         number = as_whole(value)
         if number is None or number < self.minimum or (number > self.maximum and self.maximum < LARGEST):
@@ -118,6 +119,16 @@ def as_whole(value: object) -> int | None:
         return int(value) if value == int(value) else None
     except (OverflowError, ValueError):
         return None
+
+
+class Concrete(Whole):
+    """A whole number that decides on the structure of what is built: no symbol and no array can stand for it."""
+
+    def parse(self, name: str, value: Any, rank: int | None) -> Any:
+        value = plain_int(value)
+        if is_symbolic(value):
+            raise FieldError(f"{name} is {show(value)}; it decides what is built, and must be {self.rule}", name)
+        return super().parse(name, value, rank)
 
 
 class Axes(Kind):
@@ -284,8 +295,8 @@ Flag = Annotated[Any, FlagKind()]
 InputChannels = Annotated[Size, Derived(-1, behind_spatial=True)]
 InputFeatures = Annotated[Size, Derived(-1, behind_spatial=False)]
 SpatialRank = Annotated[int, Rank()]
-Axis = Annotated[int, Whole(0)]
-Repeats = Annotated[int, Whole(1, 100)]
+Axis = Annotated[int, Concrete(0)]
+Repeats = Annotated[int, Concrete(1, 100)]
 """How often a block repeats a part of itself."""
 Text = Annotated[str, TextKind()]
 Probability = Annotated[Any, NumberKind(0, 1)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from convcost.arith import Shape, Size, is_int, prod
+from convcost.arith import Shape, Size, is_int, note_divides, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import Count, Flag, InputChannels, SpatialRank
 from convcost.ops.list_kinds import FullShape
@@ -72,6 +72,7 @@ class GroupNorm(Norm):
         return (7 if self.affine else 5) * prod(output)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
+        note_divides(self.num_groups, self.num_channels)
         if is_int(self.num_channels) and is_int(self.num_groups) and self.num_channels % self.num_groups:
             yield f"num_groups (={self.num_groups}) must divide the input's channels (={self.num_channels})"
         elif all(map(is_int, inputs[0])) and is_int(self.num_groups) and prod(inputs[0]) == self.num_groups:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from convcost.arith import Shape, Size, is_int, prod
+from convcost.arith import Shape, Size, is_int, prod, smallest
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.conv import check_window, show_window
 from convcost.ops.kinds import Flag, InputChannels, PerAxis, PoolPadding, SpatialRank
@@ -48,7 +48,7 @@ class Pool(Operator):
         """By how much a window may hang over in ceil_mode, an axis: `min(0, stride + padding - extent)`."""
         windows = zip(self.kernel_size, self.stride, self.padding, self.rates, strict=True)
         gaps = [stride + padding - extent(kernel, rate) for kernel, stride, padding, rate in windows]
-        return tuple(min(0, gap) if is_int(gap) else gap for gap in gaps)
+        return tuple(smallest([0, gap]) for gap in gaps)
 
     def out_shape(self, inputs: Inputs) -> Shape:
         (shape,) = inputs

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from convcost.arith import Shape, Size, exact_div, is_int, prod
+from convcost.arith import Shape, Size, exact_div, is_int, note_divides, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import ChoiceKind, Count, Extent, Flag, InputChannels, PerAxis, SpatialRank, Whole
 from convcost.ops.list_kinds import Order
@@ -68,6 +68,7 @@ class ChannelShuffle(Operator):
         return shape
 
     def check(self, inputs: Inputs) -> Iterator[str]:
+        note_divides(self.groups, self.channels)
         if is_int(self.groups) and is_int(self.channels) and self.channels % self.groups:
             yield f"groups (={self.groups}) must divide the channels (={self.channels})"
 

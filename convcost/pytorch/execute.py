@@ -105,6 +105,20 @@ def executed_forward(graph: Graph, network: Network, device: str, batch: int) ->
     return found
 
 
+@contextmanager
+def out_of_place(network: Network) -> Iterator[None]:
+    """Activations write their outputs anew and not over their inputs, which are cut from what made them; no count
+    depends on it."""
+    overwriting: list[Any] = [module for module in network.modules() if getattr(module, "inplace", False)]
+    for module in overwriting:
+        module.inplace = False
+    try:
+        yield
+    finally:
+        for module in overwriting:
+            module.inplace = True
+
+
 def executed_backward(graph: Graph, network: Network, device: str, batch: int) -> dict[str, int]:
     """Multiply-accumulates of a forward and a backward pass together, a node. Inputs need no gradient, parameters do.
 
@@ -128,13 +142,9 @@ def executed_backward(graph: Graph, network: Network, device: str, batch: int) -
         found[node.name] = since()
         leaf = output.detach().requires_grad_(output.requires_grad)
         outputs[position] = output, leaf
-        return leaf.clone() if any(reader.op.in_place for reader in readers[position]) else leaf
+        return leaf
 
-    readers: dict[int, list[Node]] = {position: [] for position in range(len(graph.nodes))}
-    for node in graph.nodes:
-        for source in node.inputs:
-            readers[source].append(node)
-    with counting() as counter:
+    with counting() as counter, out_of_place(network):
         network.run(inputs_of(graph, device, batch), cut)
         for position in reversed(outputs):
             output, leaf = outputs[position]

@@ -30,7 +30,7 @@ LONGEST = 50
 LEGEND = (
     "cost of a conv: MACs as a part of those of a standard convolution with the same channels in and out and the same"
     " kernel, at stride 1; kernel is the product of the kernel's sizes, kernel_sum their sum. No entry where it stands"
-    " for no convolution, or the part is no short formula."
+    " for no convolution; long formulas stand in `convcost explain`."
 )
 
 
@@ -61,10 +61,11 @@ def _row(entry: Entry, users: Users | None) -> tuple[Cell, ...]:
     return (*cells, Cell(value=names, text=shown or "-"))
 
 
-def explanation(word: str, entry: type[Operator] | Block) -> str:
-    """What an operator or block is: its docstring, and its fields with their defaults."""
+def explanation(word: str, entry: type[Operator] | Block, closed_form: str = "") -> str:
+    """What an operator or block is: its docstring, its closed form where that is given, and its fields."""
     told = entry_of(word, entry)
     lines = [f"{word} ({told.family} {told.kind})", "", told.text, ""]
+    lines += [*closed_form.splitlines(), ""] if closed_form else []
     fields = [f"    {name}: {rule} ({given})" for name, rule, given in told.takes]
     lines += ["Fields:", *fields] if fields else ["Fields: none."]
     return "\n".join(lines)

@@ -41,6 +41,7 @@ SECTIONS = (
     "Constraints",
     "Relative cost",
     "Source",
+    "Remark",
 )
 SECTION = re.compile(rf"(?:^|(?<=\. ))({'|'.join(SECTIONS)}): ")
 YEAR = re.compile(r"(?<![:.\d])(?:19|20)\d\d(?![\d.])")

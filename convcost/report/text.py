@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 from convcost.report.table import Cell, Table
 
@@ -16,8 +17,13 @@ def to_csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.key for column in table.columns])
-    writer.writerows([[cell.value for cell in row] for row in table.rows])
+    writer.writerows([[_plain(cell.value) for cell in row] for row in table.rows])
     return out.getvalue().rstrip("\n")
+
+
+def _plain(value: Any) -> Any:
+    """A list as its entries with spaces between."""
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
 def to_json(table: Table) -> str:

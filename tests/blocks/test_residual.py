@@ -355,24 +355,30 @@ WRONG_INPUTS = [
         'bottleneck_block "x": conv "conv": groups (=4) must divide in_channels (=6)',
     ),
     (
-        "bottleneck_block",
-        (16, 8, 8),
-        {"out_channels": 16, "kernel_size": 2},
-        'bottleneck_block "x": add "add": the operands are 16x7x7 and 16x8x8; they must be equal, or 1, on every axis',
-    ),
-    (
-        "inverted_residual",
-        (16, 8, 8),
-        {"out_channels": 16, "kernel_size": 4},
-        'inverted_residual "x": add "add": the operands are 16x7x7 and 16x8x8; they must be equal, or 1, on every axis',
-    ),
-    (
         "basic_block",
         (16,),
         {"out_channels": 16},
         'basic_block "x": conv "conv1": it needs an input of channels and 1 to 3 spatial axes, not 16',
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("word", "shape", "fields", "shown"),
+    [
+        ("bottleneck_block", (8, 2, 2), {"out_channels": 8, "kernel_size": 2}, "2x2"),  # where broadcasting hides it
+        ("bottleneck_block", (8, 8, 2), {"out_channels": 8, "kernel_size": [3, 2]}, "3x2"),
+        ("bottleneck_block", (16, 8, 8), {"out_channels": 16, "kernel_size": 2, "dilation": 2}, "2x2"),
+        ("resnext_block", (256, 2, 2), {"out_channels": 256, "kernel_size": 2}, "2x2"),
+        ("inverted_residual", (16, 8, 8), {"out_channels": 16, "kernel_size": 4}, "4x4"),
+        ("ghost_bottleneck", (8, 2, 2), {"out_channels": 4, "hidden_channels": 8, "kernel_size": 2}, "2x2"),
+    ],
+)
+def test_even_kernels_have_two_sizes(word: str, shape: tuple[int, ...], fields: dict[str, Any], shown: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        analysis_of(word, shape, **fields)
+    rule = "must be odd on every axis, so that both ways of the block have one size"
+    assert str(caught.value).endswith(f"kernel_size (={shown}) {rule}")
 
 
 @pytest.mark.parametrize(("word", "shape", "fields", "message"), WRONG_INPUTS)

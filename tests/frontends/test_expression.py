@@ -26,6 +26,8 @@ VALUES = {
     "7 / 2": Fraction(7, 2),
     "6 / 2": 3,
     "7 // 2": 3,
+    "choose(width, 0.5, 48, 0.75, 116)": 116,
+    "choose(2, 1, 10, 2, 20, 2, 30)": 20,
     "-7 // 2": -4,
     "7.5 // 2": 3,
     "7 % 3": 1,
@@ -98,9 +100,9 @@ def test_and_and_or_look_no_further_than_they_need(text: str, value: bool) -> No
 
 ALLOWED = (
     "an expression has numbers, variables, + - * / // % **, comparisons, and, or, not, a if b else c, and "
-    "abs, ceil, ceil_div, exact_div, floor, int, make_divisible, max, min, round"
+    "abs, ceil, ceil_div, choose, exact_div, floor, int, make_divisible, max, min, round"
 )
-FUNCTION_LIST = "abs, ceil, ceil_div, exact_div, floor, int, make_divisible, max, min, round"
+FUNCTION_LIST = "abs, ceil, ceil_div, choose, exact_div, floor, int, make_divisible, max, min, round"
 POWER = "a power must have a whole exponent from 0 to 64 and stay below 2^256"
 
 REFUSED = {
@@ -283,6 +285,20 @@ def test_make_divisible_is_near_and_no_less_than_nine_tenths(value: int, divisor
 @given(st.decimals(min_value=-1000, max_value=1000, places=6))
 def test_a_decimal_is_what_it_says(value: Any) -> None:
     assert evaluate(f"{value:f}", {}) == Fraction(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("choose(3, 1, 10, 2, 20)", "3 is none of the values that are known here: 1, 2"),
+        ("choose(0.75, 0.5, 48, 1, 116)", "0.75 is none of the values that are known here: 0.5, 1"),
+        ("choose(1, 1, 10, 2)", "choose takes a value, and pairs of a key and its result"),
+    ],
+)
+def test_choose_refuses_what_it_does_not_know(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        evaluate(text, {})
+    assert str(caught.value) == message
 
 
 def test_every_function_has_a_test() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy
 import pytest
 
 from convcost.analysis.cost import analyze
@@ -64,9 +65,19 @@ def test_symbols() -> None:
     assert (
         told("graph_conv", (8, vertices), out_channels=4, edges=edges, bias=False)["macs"] == 32 * vertices + 4 * edges
     )
-    # in_channels are taken to be the fewer where they are not known
-    found = told("graph_conv", (channels, vertices), out_channels=4, edges=edges, bias=False)
-    assert found["macs"] == 4 * channels * vertices + channels * edges
+    # the narrower side stays open where it is not known
+    found = told("graph_conv", (channels, vertices), out_channels=4, edges=edges, bias=False)["macs"]
+    assert found.subs({channels: 3, vertices: 10, edges: 20}) == 12 * 10 + 3 * 20
+    assert found.subs({channels: 9, vertices: 10, edges: 20}) == 36 * 10 + 4 * 20
+
+
+def test_arrays_take_the_narrower_side_one_by_one() -> None:
+    # (8, 4) sums over 4 channels, (3, 4) over 3
+    channels = numpy.array([8, 3], dtype=object)
+    b = Builder()
+    b.graph_conv(b.input((channels, 9)), out_channels=4, edges=12, bias=False)
+    found = analyze(b.graph()).totals.macs
+    assert list(found) == [8 * 4 * 9 + 12 * 4, 3 * 4 * 9 + 12 * 3]
 
 
 @pytest.mark.parametrize(

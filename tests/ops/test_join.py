@@ -2,7 +2,7 @@
 
 import pytest
 
-from convcost.analysis.symbolic import size_symbol
+from convcost.analysis.symbolic import assumptions, size_symbol
 from telling import refusal, told
 
 
@@ -90,8 +90,11 @@ def test_joins_take_no_fields(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["add", "multiply"])
 def test_a_symbolic_axis_may_equal_a_number(word: str) -> None:
+    """It is taken to be that number, and what is taken for granted is recorded."""
     channels = size_symbol("channels")
-    assert told(word, (channels, 1), (8, 5))["shape"] == (channels, 5)
+    with assumptions() as found:
+        assert told(word, (channels, 1), (8, 5))["shape"] == (8, 5)
+    assert [assumption.text for assumption in found] == ["channels = 8"]
     assert told(word, (1, 5), (channels, 5))["elementwise"] == 5 * channels
 
 

@@ -175,7 +175,7 @@ def test_all_shows_every_comparison() -> None:
         (
             ["export", "resnet18", "--to", "torch"],
             "sys.modules['torch'] = None",
-            "convcost export needs PyTorch: pip install 'convcost[torch]'",
+            "convcost export --to torch needs PyTorch: pip install 'convcost[torch]'",
         ),
         (["validate", "resnet18", "--device", "tpu"], "", 'unknown device "tpu"; it must be cpu, cuda or meta'),
         (["validate", "no_such_net"], "", '"no_such_net" is neither a file nor a bundled spec;'),

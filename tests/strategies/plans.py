@@ -99,6 +99,10 @@ def draw_tail(draw: Draw) -> tuple[Step, ...]:
     linear = [
         Layer("linear", {"out_features": draw(st.integers(1, 10)), "bias": draw(st.booleans())}) for _ in range(2)
     ]
+    if draw(st.booleans()):
+        reduction = draw(st.integers(1, 3))
+        fields = {"out_features": 6 * draw(st.integers(1, 2)), "reduction": reduction, "bias": draw(st.booleans())}
+        linear[0] = Layer("linear_bottleneck", fields)
     return (Layer("flatten"), linear[0], Layer(after), linear[1])
 
 

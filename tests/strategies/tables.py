@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strategies import channel, factorised, mobile, move, pointwise, residual, special, units, windows
+from strategies import channel, factorised, inplace, mobile, move, pointwise, residual, special, units, windows
 from strategies.draw import LARGEST_SIZE, Fits, Rows, Shape
 
 SPATIAL: Rows = {
@@ -13,6 +13,7 @@ SPATIAL: Rows = {
     **units.ROWS,
     **channel.ROWS,
     **factorised.ROWS,
+    **inplace.ROWS,
 }
 """Layers on one to three spatial axes."""
 
@@ -27,12 +28,12 @@ FIXED: Rows = {**move.FIXED, **special.FIXED}
 
 TABLES: Rows = {**SPATIAL, **RESIZING, **SAME_SHAPE, **FIXED}
 JOINS = ("add", "multiply", "concat", "matmul", "scaled_dot_product_attention")
-TAIL = ("flatten", "linear")
+TAIL = ("flatten", "linear", "linear_bottleneck")
 DRAWN = {*TABLES, *JOINS, *TAIL}
 """Every operator and block that a plan can hold."""
 
 ENLARGING = {"conv_transpose", "upsample", "pixel_shuffle", "pad"}
-FITS: Fits = {**pointwise.FITS, **factorised.FITS, **special.FITS}
+FITS: Fits = {**pointwise.FITS, **factorised.FITS, **inplace.FITS, **special.FITS}
 
 
 def fitting(table: Rows, shape: Shape) -> list[str]:

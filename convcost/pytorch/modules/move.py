@@ -82,7 +82,8 @@ class Chunk(nn.Module):
         self.chunks, self.index, self.dim = chunks, index, dim
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.chunk(self.chunks, self.dim)[self.index]
+        size = x.shape[self.dim] // self.chunks
+        return x.narrow(self.dim, self.index * size, size)
 
 
 class Permute(nn.Module):
