@@ -12,14 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 from convcost.version import __version__
 
-__all__ = ["Analysis", "Builder", "ConvcostError", "Graph", "SpecError", "__version__", "analyze", "load"]
+__all__ = [
+    "Analysis",
+    "Builder",
+    "ConvcostError",
+    "Graph",
+    "SpecError",
+    "__version__",
+    "analyze",
+    "compare",
+    "formula",
+    "load",
+    "replace",
+    "solve",
+]
 
 if TYPE_CHECKING:
+    from convcost.analysis.compare import compare
     from convcost.analysis.cost import analyze
     from convcost.analysis.result import Analysis
     from convcost.errors import ConvcostError, SpecError
+    from convcost.frontends.formula import formula
     from convcost.frontends.load import load
+    from convcost.frontends.solve import solve
     from convcost.graph import Builder, Graph
+    from convcost.rewrite import replace
 
 _HOMES = {
     "Analysis": "convcost.analysis.result",
@@ -28,7 +45,11 @@ _HOMES = {
     "Graph": "convcost.graph",
     "SpecError": "convcost.errors",
     "analyze": "convcost.analysis.cost",
+    "compare": "convcost.analysis.compare",
+    "formula": "convcost.frontends.formula",
     "load": "convcost.frontends.load",
+    "replace": "convcost.rewrite",
+    "solve": "convcost.frontends.solve",
 }
 
 

@@ -20,10 +20,13 @@ __all__ = ["app", "main"]
 
 COMMANDS = {
     "analyze": "what a network costs: parameters, MACs, memory, layer by layer",
+    "compare": "what is saved when one operator takes another's place",
     "explain": "what an operator or block is: definition, shapes, cost, constraints, source",
-    "export": "write a network as PyTorch source",
+    "export": "write a network as PyTorch source, or as a spec",
+    "formula": "the totals in closed form, exact for every size",
     "ops": "the catalogue: every operator and block by family",
     "schema": "the JSON Schema of specs, for editors",
+    "solve": "the largest value of a variable within a budget",
     "validate": "hold the analysis against a real run, layer by layer",
 }
 """Each command and its one line of help; the command itself is in the module of its name."""
