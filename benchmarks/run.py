@@ -82,6 +82,33 @@ def scaling(convcost: str, folder: Path, runs: int) -> bool:
     return compare("100,000 layers / 10,000 layers", 11, commands[100_000], commands[10_000], runs)
 
 
+IN_PROCESS = """
+import sys, time
+start = time.perf_counter()
+import sympy
+imported = time.perf_counter()
+import convcost
+formula = convcost.formula("mobilenet_v1")
+made = time.perf_counter()
+assert formula.at(resolution=224)["macs"] == 568740352
+print((made - imported) / (imported - start), made - imported, imported - start)
+"""
+
+
+def closed_form(python: str, runs: int) -> bool:
+    """The closed form of MobileNet v1 in a new process, against the import of sympy that it needs."""
+    bar, found = 6, []
+    for number in range(runs + 1):
+        answer = subprocess.run([python, "-c", IN_PROCESS], check=True, capture_output=True, text=True, cwd=ROOT)
+        if number:  # the first run warms the caches
+            found.append([float(word) for word in answer.stdout.split()])
+    ratio, made, imported = (statistics.median(column) for column in zip(*found, strict=True))
+    times = f"medians {1000 * made:.0f} ms against {1000 * imported:.0f} ms, {runs} runs"
+    good = ratio <= bar
+    print(f"{'ok  ' if good else 'FAIL'} formula of mobilenet_v1 / import sympy: {ratio:.2f} (at most {bar}); {times}")
+    return good
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--convcost", type=Path, default=Path(sys.executable).parent, help="folder with convcost")
@@ -92,6 +119,7 @@ def main() -> int:
     baseline = [python, "-c", BASELINE]
     good = compare(f"analyze mobilenet_v1 through a pipe / {BASELINE}", 1.35, analyze, baseline, options.runs)
     good &= compare(f"analyze mobilenet_v1 at a terminal / {BASELINE}", 1.35, analyze, baseline, options.runs, True)
+    good &= closed_form(python, options.runs)
     with tempfile.TemporaryDirectory() as folder:
         good &= scaling(convcost, Path(folder), max(3, options.runs // 3))
     return 0 if good else 1

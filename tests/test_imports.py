@@ -18,13 +18,18 @@ def loaded_by(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["analyze", "mobilenet_v1"], ["ops"], ["explain", "conv"], ["schema"]]
+    "arguments", [["--help"], ["analyze", "mobilenet_v1"], ["ops"], ["explain", "--help"], ["schema"]]
 )
 def test_commands_load_nothing_heavy(arguments: list[str]) -> None:
     code = f"sys.argv = {['convcost', *arguments]!r}; from convcost.cli import main; main()"
     loaded = loaded_by(code)
     assert "convcost" in loaded
     assert not loaded & HEAVY
+
+
+def test_closed_forms_load_sympy_alone() -> None:
+    code = "sys.argv = ['convcost', 'explain', 'conv']; from convcost.cli import main; main()"
+    assert loaded_by(code) & HEAVY == {"sympy"}
 
 
 def test_the_check_can_fail() -> None:

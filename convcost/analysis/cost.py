@@ -10,7 +10,7 @@ from convcost.graph import Graph, Node
 from convcost.metrics import dtype_bits
 from convcost.ops.kinds import as_whole, is_symbolic, show
 
-__all__ = ["analyze", "bytes_of", "layer_cost"]
+__all__ = ["analyze", "bytes_of", "checked_batch", "layer_cost"]
 
 
 def bytes_of(elements: Size, bits: int) -> Size:
@@ -24,12 +24,7 @@ def analyze(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     Raises:
         ConvcostError: the batch is below 1, or the dtype unknown.
     """
-    if not is_symbolic(batch) and as_whole(batch) is None:
-        raise ConvcostError(f"batch is {show(batch)}; it must be a whole number of at least 1")
-    if not is_symbolic(batch):
-        batch = int(batch)
-    if is_int(batch) and batch < 1:
-        raise ConvcostError(f"batch is {batch}; it must be at least 1")
+    batch = checked_batch(batch)
     bits = dtype_bits(dtype)
     known: dict[tuple[int, ...], Cost] = {}  # equal layers of repeated blocks share their operator and shapes
     layers = []
@@ -45,6 +40,21 @@ def analyze(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     peak = peak_activations(graph, lambda shape: bytes_of(batch * prod(shape), bits))
     totals = Totals(**total.as_dict(), peak_activation_bytes=peak.size)
     return Analysis(graph=graph, layers=tuple(layers), totals=totals, peak=peak, batch=batch, dtype=dtype)
+
+
+def checked_batch(batch: Size) -> Size:
+    """A batch, held to its rule.
+
+    Raises:
+        ConvcostError: it is no whole number of at least 1.
+    """
+    if not is_symbolic(batch) and as_whole(batch) is None:
+        raise ConvcostError(f"batch is {show(batch)}; it must be a whole number of at least 1")
+    if not is_symbolic(batch):
+        batch = int(batch)
+    if is_int(batch) and batch < 1:
+        raise ConvcostError(f"batch is {batch}; it must be at least 1")
+    return batch
 
 
 def layer_cost(node: Node, inputs: tuple[Shape, ...], batch: int, bits: int, shares: bool) -> Cost:

@@ -11,8 +11,8 @@ from convcost.frontends.yaml_reader import scalar_value
 __all__ = ["parse_settings"]
 
 
-def parse_settings(settings: list[str]) -> dict[str, Any]:
-    """The variables of `--set name=value` options.
+def parse_settings(settings: list[str], option: str = "--set") -> dict[str, Any]:
+    """The variables of `--set name=value` options, or of another option of that form.
 
     Raises:
         ConvcostError: one is not of that form, or its value cannot be computed.
@@ -23,12 +23,12 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
         name = name.strip()
         shown = shorten(setting)
         if not equals or not name or not text.strip():
-            raise ConvcostError(f'--set "{shown}": it must be name=value, such as --set width=0.75')
+            raise ConvcostError(f'{option} "{shown}": it must be name=value, such as {option} width=0.75')
         if name in variables:
-            raise ConvcostError(f'--set {shown}: "{shorten(name)}" is set twice')
+            raise ConvcostError(f'{option} {shown}: "{shorten(name)}" is set twice')
         try:
             value = scalar_value(text.strip())
             variables[name] = evaluate(value, {}) if isinstance(value, str) and not value.isidentifier() else value
         except ExpressionError as error:
-            raise ConvcostError(f"--set {shown}: {error}") from None
+            raise ConvcostError(f"{option} {shown}: {error}") from None
     return variables

@@ -14,7 +14,7 @@ from convcost.frontends.layers import Layer, LayerList
 from convcost.frontends.yaml_reader import Located, Scalar
 from convcost.graph import Builder, Value
 from convcost.ops import BLOCKS, OPERATORS, Operator
-from convcost.ops.kinds import as_whole, show
+from convcost.ops.kinds import as_whole, is_symbolic, show
 
 __all__ = ["LIMIT", "Assembly"]
 
@@ -161,7 +161,8 @@ class Assembly:
         compared = isinstance(value, bool) and isinstance(layer.repeat, Scalar) and isinstance(layer.repeat.value, str)
         times = int(value) if compared else as_whole(value)
         if times is None or not 0 <= times <= LIMIT:
-            rule = f"it must be a whole number from 0 to {LIMIT:,}"
+            decides = "decides what is built, and " if is_symbolic(value) else ""
+            rule = f"it {decides}must be a whole number from 0 to {LIMIT:,}"
             self.report(layer.repeat, f"{layer.label}: repeat is {show(value)}; {rule}")
             return None
         return times
@@ -243,6 +244,18 @@ class Assembly:
             place = layer.fields[field][1] if field in layer.fields else layer.place
             self.report(place, f"{layer.label}: {message}")
             return recovered(layer.word, xs, fields)
+        except TypeError:
+            symbols = [field for field, value in fields.items() if depends_on_symbols(value)]
+            if not symbols:
+                raise
+            rule = "what is built is decided by it, and must be known; set the variable to a number"
+            self.report(layer.place, f"{layer.label}: {' and '.join(symbols)} depends on a symbol; {rule}")
+            return None
+
+
+def depends_on_symbols(value: Any) -> bool:
+    """Whether a value, or a part of it, is symbolic."""
+    return any(map(depends_on_symbols, value)) if isinstance(value, (list, tuple)) else is_symbolic(value)
 
 
 def recovered(word: str, xs: tuple[Value, ...], fields: dict[str, Any]) -> Value | None:

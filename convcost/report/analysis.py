@@ -164,17 +164,22 @@ def _notes(analysis: Analysis, hint: str) -> tuple[str, ...]:
     totals = analysis.totals
     bound = "" if analysis.complete else ">= "
     at = f" at {analysis.peak.node.name}" if analysis.peak.node else ""
-    convention = analysis.convention
-    batch = f"batch {analysis.batch}, {analysis.dtype}, {convention['mode']}"
     notes = [
         f"parameters {bound}{number(totals.params)} ({number(totals.weights)} weights),"
         f" in {bound}{_bytes(totals.weight_bytes)}",
         f"MACs {bound}{number(totals.macs)}, FLOPs {bound}{number(totals.flops)}",
         f"peak activation memory {bound}{_bytes(totals.peak_activation_bytes)}{at}",
         *_unsupported_notes(analysis),
-        f"Convention: MACs are {convention['macs']}; FLOPs = {convention['flops']}; {batch}.",
+        convention(analysis),
     ]
     return (*notes, hint) if hint else tuple(notes)
+
+
+def convention(analysis: Analysis) -> str:
+    """What the numbers of an analysis mean, in a sentence."""
+    words = analysis.convention
+    batch = f"batch {analysis.batch}, {analysis.dtype}, {words['mode']}"
+    return f"Convention: MACs are {words['macs']}; FLOPs = {words['flops']}; {batch}."
 
 
 def _unsupported_notes(analysis: Analysis) -> list[str]:

@@ -31,6 +31,9 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "scc": [{"out_channels": 40, "groups": 4, "overlap": 0.5}],
     "mlpconv": [{"conv_channels": 16, "mlp_channels": 9, "out_channels": 40, "kernel_size": 5}],
     "dwscwconv": [{"channel_kernel_size": 16}],
+    "bottleneck": [{"out_channels": 40, "reduction": 4}, {"out_channels": 24, "reduction": 2, "kernel_size": [3, 5]}],
+    "shift_conv": [{"out_channels": 40}, {"out_channels": 9, "kernel_size": 1}],
+    "equivariant_conv": [{"out_channels": 40}, {"out_channels": 8, "kernel_size": 5}],
 }
 WITH_KERNEL_OF_ONE = {"pointwise", "scc"}
 
