@@ -115,6 +115,8 @@ def compare(
         ConvcostError: a rule cannot be read or matches nothing, or there is nothing to compare.
     """
     several = [graphs] if isinstance(graphs, Graph) else list(graphs)
+    if not several:
+        raise ConvcostError("there is no network; give two, or one and a rule such as conv3x3=dsconv")
     if len(several) * (1 + len(rules)) < 2:
         raise ConvcostError("there is one network and no rule; give a second network, or a rule such as conv3x3=dsconv")
     names = list(labels) or [graph.name or f"network {number}" for number, graph in enumerate(several, 1)]
@@ -133,6 +135,7 @@ def compare(
 def _variant(label: str, first: Analysis, second: Analysis, rewriting: Rewriting) -> Variant:
     old = {layer.node.name: layer for layer in first.layers}
     new = {layer.node.name: layer for layer in second.layers}
+    places_before, places_after = _places(first.graph), _places(second.graph)
     changes = []
     for replaced in rewriting.replaced:
         before = sum((old[name].cost for name in replaced.before), Cost())
@@ -146,17 +149,20 @@ def _variant(label: str, first: Analysis, second: Analysis, rewriting: Rewriting
                 is_now=_what(is_now, replaced.name),
                 before=before,
                 after=after,
-                field_before=_field(first.graph, replaced.before),
-                field_after=_field(second.graph, replaced.after),
+                field_before=_field(first.graph, places_before, replaced.before),
+                field_after=_field(second.graph, places_after, replaced.after),
             )
         )
     return Variant(label=label, analysis=second, changes=tuple(changes), skipped=rewriting.skipped)
 
 
-def _field(graph: Graph, names: tuple[str, ...]) -> tuple[AxisField, ...]:
+def _places(graph: Graph) -> dict[str, int]:
+    return {node.name: position for position, node in enumerate(graph.nodes)}
+
+
+def _field(graph: Graph, places: dict[str, int], names: tuple[str, ...]) -> tuple[AxisField, ...]:
     """What an output element of these nodes sees of their input, an axis."""
-    positions = [position for position, node in enumerate(graph.nodes) if node.name in (names[0], names[-1])]
-    return field_of(graph.part(positions[0], positions[-1]))
+    return field_of(graph.part(places[names[0]], places[names[-1]]))
 
 
 def field_text(axis: AxisField) -> str:

@@ -168,7 +168,8 @@ def layer_of(rule: Rule, in_channels: Any, out_channels: Any, size: Any = None) 
     extra.append("with bias" if fixed.get("bias") is True else "without bias")
     if is_linear:
         return b.graph(), ", ".join(["a linear layer of in_features to out_features", *extra])
-    keeps = "" if {"stride", "padding", "dilation"} & set(fixed) else " that keeps the size"
+    resized = {"stride", "padding", "dilation"} & set(fixed) or any(taps % 2 == 0 for taps in kernel)
+    keeps = "" if resized else " that keeps the size"
     return b.graph(), ", ".join([f"a {show_shape(kernel)} convolution{keeps}", *extra])
 
 

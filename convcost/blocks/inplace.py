@@ -64,7 +64,7 @@ def linear_bottleneck(b: Builder, x: Value, *, out_features: Count, reduction: C
     Source: Sainath et al. 2013, "Low-rank matrix factorization for deep neural network training".
     Remark: slides print the ratio inverted, 2 N / M, and say rightly that it is below 1 where M is below N / 2.
     """
-    if len(x.shape) != 1:
+    if len(x.shape) - b.leading != 1:
         raise GraphError(f"it needs a vector, not {show_shape(x.shape)}; flatten it first")
     rule = f"reduction (={reduction}) must divide out_features (={out_features})"
     hidden = whole_part(out_features, reduction, "reduction", rule)

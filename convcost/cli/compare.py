@@ -56,6 +56,7 @@ def compare(
     """
     rules = replace or []
     if not targets:
+        _need_network({"--set": set_, "--only-totals": only_totals, "--write": write, "--strict": strict})
         emit(_operators(rules, format_, output is not None), output)
         return
     graphs = [load_spec(target, parse_settings(set_ or [])).graph for target in targets]
@@ -70,6 +71,17 @@ def compare(
     ]
     if strict and kept:
         raise ConvcostError("--strict: these layers cannot be replaced:\n" + "\n".join(f"  {line}" for line in kept))
+
+
+def _need_network(given: dict[str, object]) -> None:
+    """Options that say nothing of operators alone are refused there.
+
+    Raises:
+        ConvcostError: one is given.
+    """
+    for name, value in given.items():
+        if value:
+            raise ConvcostError(f"{name} needs a network; give a spec, or leave it out")
 
 
 def _labels(targets: list[str]) -> list[str]:

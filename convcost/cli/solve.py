@@ -13,12 +13,15 @@ from convcost.cli.output import emit
 from convcost.cli.settings import parse_settings
 from convcost.errors import ConvcostError
 from convcost.frontends.expression import shorten
+from convcost.frontends.solve import Solution
+from convcost.frontends.solve import solve as find
 
 __all__ = ["solve"]
 
+OPTIONS = ("params", "macs", "flops", "activations", "bytes_moved", "weight_bytes", "peak_activation_bytes")
 DECIMAL = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 BYTES = {"B": 1, "KB": 10**3, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-AMOUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?|\.\d+)\s*([A-Za-z]*)")
+AMOUNT = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]*)")
 BUDGET = "The largest number of them; k, M, G and T multiply."
 BYTE_BUDGET = "The largest number of them; k, M, G, KiB, MiB and GiB multiply."
 
@@ -60,17 +63,8 @@ def solve(
 
     convcost solve mobilenet_v1 --for resolution --macs 300M
     """
-    from convcost.frontends.solve import solve as find
-
-    given = {
-        "params": params,
-        "macs": macs,
-        "flops": flops,
-        "activations": activations,
-        "bytes_moved": bytes_moved,
-        "weight_bytes": weight_bytes,
-        "peak_activation_bytes": peak_activation_bytes,
-    }
+    texts = (params, macs, flops, activations, bytes_moved, weight_bytes, peak_activation_bytes)
+    given = dict(zip(OPTIONS, texts, strict=True))
     found = find(
         target,
         variable,
@@ -81,16 +75,15 @@ def solve(
         dtype=dtype,
         **{name: amount(name, text) for name, text in given.items() if text is not None},
     )
-    from convcost.report.solution import solution_json, solution_table
-
-    text = (
-        solution_json(found)
-        if format_ is Format.json
-        else render(solution_table(found), format_, to_file=output is not None)
-    )
-    emit(text, output)
+    emit(_render(found, format_, to_file=output is not None), output)
     if found.value is None:
         raise typer.Exit(1)
+
+
+def _render(found: Solution, format_: Format, to_file: bool) -> str:
+    from convcost.report.solution import solution_json, solution_table
+
+    return solution_json(found) if format_ is Format.json else render(solution_table(found), format_, to_file)
 
 
 def amount(name: str, text: str) -> int:

@@ -216,7 +216,8 @@ def _with_axes(
     for name, sizes_before in before.items():
         if len(sizes_before) > 1:
             raise ConvcostError(
-                f"the inputs differ in {name}; only inputs of one size can have it as a symbol. Name a variable of the spec"
+                f"the inputs differ in {name}; only inputs of one size can have it as a symbol."
+                " Name a variable of the spec"
             )
     values = {name: size for name, (size,) in before.items() if is_int(size)}
     symbols = {**chosen, **{symbol.name: symbol for symbol in places.values()}}
