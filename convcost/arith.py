@@ -2,7 +2,7 @@
 
 A size is a Python int, a numpy object array of ints, or a symbolic expression. Formulas use `+ - *`,
 `prod`, `exact_div`, `floor_div` and `ceil_div` alone, so that one formula serves all three. How a symbolic type divides
-is registered by the module that knows the type (`analysis/symbolic.py`); nothing here imports it.
+is registered by the module that knows the type (`formulas/symbolic.py`); nothing here imports it.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcost.analysis.symbolic import size_symbol
 from convcost.arith import ceil_div, exact_div, floor_div, is_int, joint_size, largest, prod
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder
 
 CHANNELS, GROUPS, SIZE = size_symbol("C"), size_symbol("g"), size_symbol("R")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from convcost.analysis.cost import analyze
 from convcost.analysis.memory import live_sizes, peak_activations, sharing
 from convcost.analysis.result import Analysis, Cost
-from convcost.analysis.symbolic import size_symbol
 from convcost.analysis.view import GROUPINGS, View, view
 from convcost.arith import Shape
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph, Node
 from convcost.metrics import BITS, METRICS
 from convcost.ops import BLOCKS, OPERATORS

@@ -14,6 +14,8 @@ SeparableOrder = Annotated[str, ChoiceKind("depthwise_first", "pointwise_first")
 
 def kept(channels: Size, keep: Size) -> Size:
     """`channels keep`, rounded half up, and at least 1: the channels that pruning leaves."""
+    if not is_symbolic(keep) and keep == 1:
+        return channels
     above, below = (keep, 1) if is_symbolic(keep) else (keep.numerator, keep.denominator)
     rounded = floor_div(2 * channels * above + below, 2 * below)
     if not is_symbolic(keep) and 2 * above >= below:  # half of one channel is rounded to one
@@ -219,8 +221,9 @@ def dsconv(
     Relative cost: multiplier / out_channels + multiplier / kernel
     Source: Howard et al. 2017 (MobileNet), arXiv:1704.04861, section 3.1; Chollet 2017 (Xception), arXiv:1610.02357.
     Remark: older than Xception, of which the news have it: Sifre 2014. The slides' ratio 1 / N + 1 / K^2 holds without
-        biases: with them 128 channels and 3x3 give 17,792 / 147,584 = 0.1206, without, as in MobileNet,
-        17,536 / 147,456 = 0.1189. Their K K + 1 parameters a new map are those of the depthwise half; the pointwise one has C + 1 more.
+        biases: with them 128 channels and 3x3 give 17,792 / 147,584 = 0.1206, without, as in MobileNet, 17,536 /
+        147,456 = 0.1189. Their K K + 1 parameters a new map are those of the depthwise half; the pointwise one has
+        C + 1 more.
     """
     behind: dict[str, Any] = {"norm": norm, "activation": activation, "bias": bias}
     first = behind if between else {"bias": False}

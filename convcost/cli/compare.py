@@ -104,7 +104,7 @@ def _render(comparison: Comparison, format_: Format, only_totals: bool, to_file:
 def _operators(rules: list[str], format_: Format, to_file: bool) -> str:
     if not rules:
         raise ConvcostError("nothing to compare: give specs, or a rule such as --replace conv3x3=dsconv")
-    from convcost.analysis.exchange import exchange
+    from convcost.formulas.exchange import exchange
     from convcost.report.exchange import exchange_json, exchange_tables, typical_table
 
     found = [exchange(rule) for rule in rules]

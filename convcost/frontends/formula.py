@@ -16,7 +16,7 @@ from convcost.graph import Graph
 from convcost.ops.kinds import is_symbolic
 
 if TYPE_CHECKING:
-    from convcost.analysis.closed_form import Formula
+    from convcost.formulas.closed_form import Formula
 
 __all__ = ["decimal_variables", "formula"]
 
@@ -48,8 +48,8 @@ def formula(
         ConvcostError: a symbol is unknown, or decides what the network is made of.
         SpecError: the spec has mistakes, all of which are listed.
     """
-    from convcost.analysis.closed_form import DEFAULT_METRICS, closed_form
-    from convcost.analysis.symbolic import assumptions
+    from convcost.formulas.closed_form import DEFAULT_METRICS, closed_form
+    from convcost.formulas.symbolic import assumptions
 
     with assumptions() as found:
         if isinstance(target, Graph):
@@ -68,7 +68,7 @@ def verified(made: Formula, target: str, values: Mapping[str, Any], variables: M
         SpecError: the spec is refused there.
     """
     from convcost.analysis.cost import analyze
-    from convcost.analysis.resized import resized
+    from convcost.formulas.resized import resized
 
     given = {name: value for name, value in values.items() if made.symbols[name] in made.variable_symbols}
     graph = load_spec(target, {**variables, **given}).graph
@@ -141,7 +141,7 @@ def _of_spec(target: str, symbols: Iterable[str] | None, settings: dict[str, Any
 
 
 def _variable_symbol(name: str, written: Graph, decimal: bool, axes: list[tuple[str, str]]) -> Any:
-    from convcost.analysis.symbolic import number_symbol, size_symbol
+    from convcost.formulas.symbolic import number_symbol, size_symbol
 
     if name not in written.variables:
         known = [*written.variables, *(word for pair in axes for word in pair)]
@@ -194,8 +194,8 @@ def _with_axes(
     defaults: Mapping[str, Any] | None = None,
 ) -> Made:
     """The graph with these axes of its inputs as symbols; the others stay what they are."""
-    from convcost.analysis.resized import resized
-    from convcost.analysis.symbolic import size_symbol
+    from convcost.formulas.resized import resized
+    from convcost.formulas.symbolic import size_symbol
 
     places: dict[int, Any] = {}
     for name in names:

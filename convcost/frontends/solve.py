@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 from convcost.analysis.cost import analyze
-from convcost.analysis.resized import resized
-from convcost.analysis.search import Answer, by_halving, from_above, whole_or_fraction
 from convcost.errors import ConvcostError, nearest_hint
+from convcost.formulas.resized import resized
+from convcost.formulas.search import Answer, by_halving, from_above, whole_or_fraction
 from convcost.frontends.formula import axes_of, decimal_variables, formula
 from convcost.frontends.load import load_spec
 from convcost.graph import Graph
@@ -138,7 +138,7 @@ class _Network:
 
     def _closed_form(self) -> tuple[Any, str]:
         """The closed form, if its total is seen never to fall; and else why not."""
-        from convcost.analysis.growth import depends_on, never_falls
+        from convcost.formulas.growth import depends_on, never_falls
 
         try:
             made = formula(

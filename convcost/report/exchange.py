@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from convcost.analysis.exchange import KEYS, Exchange, Typical
+from convcost.formulas.exchange import KEYS, Exchange, Typical
 from convcost.metrics import METRICS
 from convcost.report.compare import shown
 from convcost.report.table import Cell, Column, Table, number

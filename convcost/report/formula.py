@@ -6,8 +6,9 @@ import json
 from fractions import Fraction
 from typing import Any
 
-from convcost.analysis.closed_form import ClosedForm, Formula, LayerForm
-from convcost.analysis.notation import (
+from convcost.analysis.result import plain
+from convcost.formulas.closed_form import ClosedForm, Formula, LayerForm
+from convcost.formulas.notation import (
     by_degree,
     code_text,
     grouped_text,
@@ -17,8 +18,7 @@ from convcost.analysis.notation import (
     product_text,
     sum_text,
 )
-from convcost.analysis.polynomial import Polynomial, polynomials
-from convcost.analysis.result import plain
+from convcost.formulas.polynomial import Polynomial, polynomials
 from convcost.metrics import METRICS
 from convcost.ops.kinds import show
 from convcost.report.table import Cell, Column, Table, number

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcost.report.writing import LatexWriter, Writer, broken, latex_name
 
 if TYPE_CHECKING:
-    from convcost.analysis.operator_forms import OperatorForms
+    from convcost.formulas.operator_forms import OperatorForms
 
 __all__ = ["closed_forms", "latex_forms"]
 
@@ -33,7 +33,7 @@ def latex_forms(word: str) -> str:
 
 
 def _told(word: str) -> list[OperatorForms]:
-    from convcost.analysis.operator_forms import all_forms
+    from convcost.formulas.operator_forms import all_forms
 
     return [form for form in all_forms(word) if not form.is_trivial]
 

@@ -13,8 +13,8 @@ from convcost.analysis.compare import COMPARED, Change, Comparison, compare, fie
 from convcost.analysis.cost import analyze
 from convcost.analysis.field_forms import AxisField
 from convcost.analysis.result import Cost
-from convcost.analysis.symbolic import size_symbol
 from convcost.errors import ConvcostError
+from convcost.formulas.symbolic import size_symbol
 from convcost.frontends.load import load_spec
 from convcost.graph import Builder, Graph
 

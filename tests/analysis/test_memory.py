@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from convcost.analysis.memory import Peak, live_sizes, peak_activations
-from convcost.analysis.symbolic import size_symbol
 from convcost.arith import Shape, prod
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph, Value
 
 

@@ -11,9 +11,9 @@ import pytest
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.cost import analyze
 from convcost.analysis.result import Analysis
-from convcost.analysis.symbolic import size_symbol
 from convcost.analysis.view import view
 from convcost.errors import ConvcostError, LimitError, SpecError
+from convcost.formulas.symbolic import size_symbol
 from convcost.frontends.yaml_spec import read_spec
 from convcost.graph import Builder
 from telling import analysis_of, names_of, output_of

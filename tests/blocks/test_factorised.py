@@ -12,9 +12,9 @@ import pytest
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.cost import analyze
 from convcost.analysis.result import Analysis
-from convcost.analysis.symbolic import size_symbol
 from convcost.analysis.view import view
 from convcost.errors import ConvcostError
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder
 from telling import analysis_of, names_of, output_of, told
 

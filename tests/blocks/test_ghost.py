@@ -11,8 +11,8 @@ from sympy import floor
 
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.cost import analyze
-from convcost.analysis.symbolic import size_symbol
 from convcost.errors import FieldError, GraphError
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder
 from telling import analysis_of, names_of, output_of
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import convcost.blocks  # noqa: F401 - registers the blocks
-from convcost.analysis.symbolic import size_symbol
 from convcost.errors import FieldError, GraphError
+from convcost.formulas.symbolic import size_symbol
 from telling import analysis_of, names_of, output_of
 
 ARXIV = {"hidden_channels": 256, "out_channels": 40, "edges": 2_501_829}

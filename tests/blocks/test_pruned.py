@@ -10,9 +10,9 @@ from sympy import Max, Symbol, floor
 
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.cost import analyze
-from convcost.analysis.symbolic import size_symbol
 from convcost.blocks.convolution import kept
 from convcost.errors import FieldError
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder
 from telling import analysis_of, names_of, output_of
 

@@ -299,7 +299,7 @@ def test_no_screen_is_too_narrow(width: int) -> None:
             'pattern "conv3x3[ratio=1]": conv has no "ratio"; known are name,',
         ),
         (["resnet18", "--replace", ""], "a rule is empty; it must be PATTERN=REPLACEMENT, such as conv3x3=dsconv"),
-        (["--replace", "fire=dsconv"], 'rule "fire=dsconv": without a network the pattern must be a convolution or'),
+        (["--replace", "fire=dsconv"], 'rule "fire=dsconv": there is no such block: fire "layer": the required field'),
         (["--replace", "linear=dsconv"], 'rule "linear=dsconv": on a layer of its own it cannot stand: dsconv needs'),
         (["resnet18", "--replace", "conv3x3=dsconv", "--dtype", "float33"], 'unknown dtype "float33"'),
         (["resnet18", "--replace", "conv3x3=dsconv", "--batch", "0"], "batch is 0; it must be at least 1"),

@@ -9,11 +9,11 @@ import pytest
 import sympy
 
 import convcost
-from convcost.analysis.closed_form import METRICS
-from convcost.analysis.notation import code_text, sum_text
-from convcost.analysis.polynomial import polynomials
-from convcost.analysis.resized import resized
 from convcost.errors import ConvcostError, SpecError
+from convcost.formulas.closed_form import METRICS
+from convcost.formulas.notation import code_text, sum_text
+from convcost.formulas.polynomial import polynomials
+from convcost.formulas.resized import resized
 from convcost.frontends.expression import FUNCTIONS
 from convcost.frontends.formula import decimal_variables, formula, verified
 from convcost.frontends.load import bundled_names

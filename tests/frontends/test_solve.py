@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import convcost
-from convcost.analysis.growth import never_falls
-from convcost.analysis.search import by_halving, from_above
 from convcost.errors import ConvcostError
+from convcost.formulas.growth import never_falls
+from convcost.formulas.search import by_halving, from_above
 from convcost.frontends.formula import formula
 from convcost.frontends.solve import solve
 

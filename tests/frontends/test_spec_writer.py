@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convcost.analysis.cost import analyze
-from convcost.analysis.symbolic import size_symbol
 from convcost.analysis.view import view
 from convcost.errors import ConvcostError
+from convcost.formulas.symbolic import size_symbol
 from convcost.frontends import spec_writer
 from convcost.frontends.load import bundled_names, load_spec
 from convcost.frontends.spec_writer import to_spec

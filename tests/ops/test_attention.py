@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from convcost.analysis.cost import analyze
 from convcost.analysis.memory import sharing
-from convcost.analysis.symbolic import size_symbol
 from convcost.analysis.training import backward_macs
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph
 from telling import refusal, told
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convcost.analysis.symbolic import size_symbol
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder
 from telling import refusal, told
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from convcost.analysis.symbolic import size_symbol
 from convcost.errors import ConvcostError
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder
 from telling import refusal, told
 

@@ -6,7 +6,7 @@ import pytest
 
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.cost import analyze
-from convcost.analysis.symbolic import size_symbol
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph
 from telling import refusal, told
 

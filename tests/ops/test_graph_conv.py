@@ -6,8 +6,8 @@ import numpy
 import pytest
 
 from convcost.analysis.cost import analyze
-from convcost.analysis.symbolic import size_symbol
 from convcost.analysis.training import backward_macs
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph
 from telling import refusal, told
 

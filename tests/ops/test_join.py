@@ -2,7 +2,7 @@
 
 import pytest
 
-from convcost.analysis.symbolic import assumptions, size_symbol
+from convcost.formulas.symbolic import assumptions, size_symbol
 from telling import refusal, told
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from convcost.analysis.symbolic import size_symbol
+from convcost.formulas.symbolic import size_symbol
 from telling import refusal, told
 
 

@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 from convcost.analysis.cost import analyze
-from convcost.analysis.symbolic import size_symbol
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder
 from convcost.ops import OPERATORS
 from telling import refusal, told

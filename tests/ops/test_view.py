@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convcost.analysis.memory import sharing
-from convcost.analysis.symbolic import size_symbol
 from convcost.arith import dense_strides
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph
 from convcost.ops import OPERATORS
 from telling import refusal, told

@@ -10,8 +10,8 @@ import pytest
 
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.cost import analyze
-from convcost.analysis.symbolic import size_symbol
 from convcost.errors import ConvcostError
+from convcost.formulas.symbolic import size_symbol
 from convcost.frontends.load import load_spec
 from convcost.graph import Builder, Graph, Origin
 from convcost.rewrite import Replaced, Skipped, parse_rules, replace

@@ -10,8 +10,8 @@ import sympy
 
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.compare import Change, compare
-from convcost.analysis.symbolic import size_symbol
 from convcost.arith import exact_div
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph, Value
 from convcost.rewrite import Rewriting, replace
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import sympy
 
-from convcost.analysis.notation import latex_name, latex_text, plain_text
+from convcost.formulas.notation import latex_name, latex_text, plain_text
 from convcost.record import Record
 
 __all__ = ["SizeName", "Sizes", "scaled"]

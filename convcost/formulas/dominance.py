@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy
 
-from convcost.analysis.sizes import SizeName
+from convcost.formulas.sizes import SizeName
 
 __all__ = ["Bounds", "undominated"]
 

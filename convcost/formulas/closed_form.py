@@ -9,14 +9,14 @@ from typing import Any
 import sympy
 
 from convcost.analysis.cost import bytes_of, checked_batch, layer_cost
-from convcost.analysis.dominance import Bounds, undominated
-from convcost.analysis.functions import value_of
 from convcost.analysis.memory import live_sizes, sharing
 from convcost.analysis.result import Cost
-from convcost.analysis.sizes import Sizes
-from convcost.analysis.symbolic import Assumption
 from convcost.arith import prod
 from convcost.errors import ConvcostError, nearest_hint
+from convcost.formulas.dominance import Bounds, undominated
+from convcost.formulas.functions import value_of
+from convcost.formulas.sizes import Sizes
+from convcost.formulas.symbolic import Assumption
 from convcost.graph import Graph, Node
 from convcost.metrics import dtype_bits
 from convcost.ops.base import show_shape

@@ -6,9 +6,9 @@ from typing import Any
 
 import sympy
 
-from convcost.analysis.closed_form import ClosedForm, Formula
-from convcost.analysis.dominance import Bounds, undominated
-from convcost.analysis.sizes import needed_stride, scaled
+from convcost.formulas.closed_form import ClosedForm, Formula
+from convcost.formulas.dominance import Bounds, undominated
+from convcost.formulas.sizes import needed_stride, scaled
 from convcost.record import Record
 
 __all__ = ["Place", "Polynomial", "polynomials"]

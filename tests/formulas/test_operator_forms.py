@@ -13,9 +13,9 @@ import sympy
 
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.field_forms import field_of
-from convcost.analysis.form_table import DEFAULT, ROWS, Case, Row, Same
-from convcost.analysis.operator_forms import OperatorForms, all_forms, forms_of
 from convcost.errors import ConvcostError, GraphError
+from convcost.formulas.form_table import DEFAULT, ROWS, Case, Row, Same
+from convcost.formulas.operator_forms import OperatorForms, all_forms, forms_of
 from convcost.frontends.expression import evaluate
 from convcost.graph import Builder
 from convcost.ops import BLOCKS, OPERATORS

@@ -10,9 +10,9 @@ import sympy
 import convcost.blocks  # noqa: F401 - registers the blocks
 from convcost.analysis.compare import compare
 from convcost.analysis.cost import analyze
-from convcost.analysis.exchange import CHANNELS, THREEFOLD, Exchange, exchange
-from convcost.analysis.symbolic import size_symbol
 from convcost.errors import ConvcostError
+from convcost.formulas.exchange import CHANNELS, THREEFOLD, Exchange, exchange
+from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph
 
 C, N, H, W = map(size_symbol, ("in_channels", "out_channels", "height", "width"))
@@ -389,18 +389,38 @@ def test_linear_layers(replacement: str) -> None:
     assert str(caught.value) == f'rule "{rule}": on a layer of its own it cannot stand: {ON_VECTORS[replacement]}'
 
 
+# Blocks
+
+
+def test_a_block_by_itself() -> None:
+    """Two 3x3 and a 1x1 shortcut, against a shift block's two 1x1 and the shortcut: (10 C + 9 N) N and (2 C + N) N."""
+    found = exchange("basic_block=shift_block")
+    macs = {form.key: form for form in found.forms}["macs"]
+    sizes = {"in_channels": 32, "out_channels": 48, "height": 7, "width": 5}
+    values = {symbol: sizes[symbol.name] for symbol in macs.before.free_symbols}
+    assert macs.before.subs(values) == 35 * (10 * 32 + 9 * 48) * 48
+    assert macs.after.subs(values) == 35 * (2 * 32 + 48) * 48
+    assert found.setting == "a basic_block, without norm and without activation"
+
+
+def test_fields_of_a_block_are_conditions() -> None:
+    found = exchange("fire[squeeze=16, expand1x1=64, expand3x3=64, in_channels=128]=conv(kernel_size=3)")
+    weights = {form.key: form for form in found.forms}["params"]
+    assert (weights.before, weights.after) == (16 * 128 + 16 * 64 + 9 * 16 * 64, 9 * 128 * 128)
+
+
 # What it refuses
 
 REFUSED = [
     (
         "fire=dsconv",
-        'rule "fire=dsconv": without a network the pattern must be a convolution or linear, not fire; give a network,'
-        " or conv3x3",
+        'rule "fire=dsconv": there is no such block: fire "layer": the required field squeeze is missing; it must be a'
+        " whole number of at least 1; fields of the block are given as conditions, fire[field=value]",
     ),
     (
         "conv_transpose=dsconv",
-        'rule "conv_transpose=dsconv": without a network the pattern must be a convolution or linear, not'
-        " conv_transpose; give a network, or conv3x3",
+        'rule "conv_transpose=dsconv": without a network the pattern must be a convolution, linear or a block,'
+        " not conv_transpose; give a network, or conv3x3",
     ),
     (
         "conv=dsconv; linear=bottleneck",

@@ -12,8 +12,8 @@ from typing import Any
 
 import sympy
 
-from convcost.analysis.functions import FUNCTIONS, is_whole, plain_number
 from convcost.arith import Division, division
+from convcost.formulas.functions import FUNCTIONS, is_whole, plain_number
 from convcost.record import Record
 
 __all__ = ["Assumption", "assume_divides", "assumptions", "floor_of", "number_symbol", "size_symbol"]

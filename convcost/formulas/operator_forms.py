@@ -11,13 +11,13 @@ from typing import Any
 
 import sympy
 
-from convcost.analysis.alphabet import Alphabet, FormSymbol
 from convcost.analysis.field_forms import AxisField, field_of
-from convcost.analysis.form_table import DEFAULT, PER_AXIS, ROWS, SYMBOL, Case, Row, Same
-from convcost.analysis.simplify import as_parts, cleaned, collected, in_terms, paired, settled
-from convcost.analysis.symbolic import Assumption, assumptions
 from convcost.arith import Shape, prod
 from convcost.errors import GraphError
+from convcost.formulas.alphabet import Alphabet, FormSymbol
+from convcost.formulas.form_table import DEFAULT, PER_AXIS, ROWS, SYMBOL, Case, Row, Same
+from convcost.formulas.simplify import as_parts, cleaned, collected, in_terms, paired, settled
+from convcost.formulas.symbolic import Assumption, assumptions
 from convcost.graph import Builder, Graph
 from convcost.ops import Block, Operator, catalogue_entry
 from convcost.ops.kinds import LARGEST, Axes, Derived, NumberKind, Rank, Whole, is_symbolic, kind_of

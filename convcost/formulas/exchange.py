@@ -9,10 +9,11 @@ import sympy
 from convcost.analysis.compare import ratio
 from convcost.analysis.cost import analyze
 from convcost.analysis.result import Totals
-from convcost.analysis.symbolic import Assumption, assumptions, size_symbol
 from convcost.arith import is_int
 from convcost.errors import ConvcostError, FieldError, GraphError
+from convcost.formulas.symbolic import Assumption, assumptions, size_symbol
 from convcost.graph import Builder, Graph
+from convcost.ops import BLOCKS
 from convcost.ops.base import show_shape
 from convcost.ops.kinds import show
 from convcost.record import Record
@@ -91,16 +92,13 @@ def exchange(text: str) -> Exchange:
     if isinstance(pair, str):
         raise ConvcostError(f'rule "{rule.text}": on a layer of its own it cannot stand: {pair}')
     before, after = pair
-    typical = tuple(_typical(rule, channels) for channels in CHANNELS)
-    if all(one.reason for one in typical):
-        typical = tuple(_typical(rule, channels) for channels in THREEFOLD)
     rank = 0 if is_linear else len(rule.pattern.kernel or DEFAULT_KERNEL)
     return Exchange(
         rule=rule.text,
         setting=setting,
         forms=tuple(_form(key, getattr(before, key), getattr(after, key)) for key in ("params", "macs")),
         assumed=_needed(found),
-        typical=typical,
+        typical=_typical_layers(rule),
         where=f"maps of {show_shape((SIZE,) * rank)}" if rank else "one vector",
     )
 
@@ -140,7 +138,7 @@ def layer_of(rule: Rule, in_channels: Any, out_channels: Any, size: Any = None) 
     Every axis has `size` elements, or as many as a symbol of its name says.
 
     Raises:
-        ConvcostError: the pattern names a block or operator that stands in no closed form by itself.
+        ConvcostError: the pattern names an operator that stands in no closed form by itself, or fields are missing.
     """
     pattern = rule.pattern
     fixed = {
@@ -148,10 +146,12 @@ def layer_of(rule: Rule, in_channels: Any, out_channels: Any, size: Any = None) 
         for condition in pattern.conditions
         if condition.sign == "=" and condition.field not in ("name", "kernel_size")
     }
+    if pattern.word in BLOCKS:
+        return _block_of(rule, fixed, in_channels, out_channels, size)
     if pattern.word not in ("conv", "linear"):
         raise ConvcostError(
-            f'rule "{rule.text}": without a network the pattern must be a convolution or linear, not {pattern.word};'
-            " give a network, or conv3x3"
+            f'rule "{rule.text}": without a network the pattern must be a convolution, linear or a block, not'
+            f" {pattern.word}; give a network, or conv3x3"
         )
     is_linear = pattern.word == "linear"
     before, behind = ("in_features", "out_features") if is_linear else ("in_channels", "out_channels")
@@ -173,6 +173,36 @@ def layer_of(rule: Rule, in_channels: Any, out_channels: Any, size: Any = None) 
     return b.graph(), ", ".join([f"a {show_shape(kernel)} convolution{keeps}", *extra])
 
 
+PLAIN: dict[str, Any] = {"bias": False, "norm": "none", "activation": "none"}
+"""A block by itself has neither biases nor norms nor activations, where it can do without."""
+
+
+def _block_of(rule: Rule, fixed: dict[str, Any], in_channels: Any, out_channels: Any, size: Any) -> tuple[Graph, str]:
+    """A network of one block on two spatial axes, its fields by conditions of equality; and in words.
+
+    Raises:
+        ConvcostError: a field is missing or wrong.
+    """
+    word = rule.pattern.word
+    takes = BLOCKS[word].arguments
+    plain = {name: value for name, value in PLAIN.items() if name in takes}
+    wanted = {"out_channels": out_channels} if "out_channels" in takes else {}
+    fields = {**wanted, **plain, **fixed}
+    before = fields.pop("in_channels", in_channels)
+    sizes = tuple(size_symbol(name) if size is None else size for name in AXES[2])
+    b = Builder()
+    try:
+        b.apply(word, b.identity(b.input((before, *sizes))), name="layer", **fields)
+    except (FieldError, GraphError) as error:
+        remedy = f"fields of the block are given as conditions, {word}[field=value]"
+        raise ConvcostError(f'rule "{rule.text}": there is no such block: {error}; {remedy}') from None
+    extra = [f"{name} {show(value)}" for name, value in fixed.items()]
+    without = " and ".join(f"without {name}" for name in plain if name not in fixed)
+    return b.graph(), ", ".join(
+        [f"{'an' if word[0] in 'aeiou' else 'a'} {word}", *extra, *([without] if without else [])]
+    )
+
+
 def _pair(before: Graph, rule: Rule) -> tuple[Totals, Totals] | str:
     """The costs before and after, or why the replacement cannot stand there."""
     try:
@@ -187,8 +217,15 @@ def _pair(before: Graph, rule: Rule) -> tuple[Totals, Totals] | str:
 def _form(key: str, before: Any, after: Any) -> Form:
     if before == 0:
         return Form(key=key, before=before, after=after, ratio=None)
-    part = sympy.expand(sympy.cancel(sympy.sympify(after) / before))
+    part = _ratio(after, before)
     return Form(key=key, before=_readable(before), after=_readable(after), ratio=part, divided=_divided(part))
+
+
+def _ratio(after: Any, before: Any) -> Any:
+    """After as a part of before: a sum of terms, where what stands below is a product; else one fraction."""
+    part = sympy.cancel(sympy.sympify(after) / before)
+    above, below = sympy.fraction(part)
+    return sympy.factor(above) / sympy.factor(below) if sympy.expand(below).is_Add else sympy.expand(part)
 
 
 def _readable(value: Any) -> Any:
@@ -213,7 +250,19 @@ def _divided(part: Any) -> Any:
     inside = sympy.expand(part.subs({symbol: step * parts[symbol] for symbol, step in multiples.items()}))
     if inside.atoms(sympy.floor):
         return None
-    return sympy.expand(inside.subs({parts[symbol]: symbol / step for symbol, step in multiples.items()}))
+    return _ratio(inside.subs({parts[symbol]: symbol / step for symbol, step in multiples.items()}), 1)
+
+
+def _typical_layers(rule: Rule) -> tuple[Typical, ...]:
+    """The typical layers that there are; with threefold channels where powers of two will not do."""
+    for several in (CHANNELS, THREEFOLD):
+        try:
+            found = tuple(_typical(rule, channels) for channels in several)
+        except ConvcostError:  # there is no such layer with these channels
+            continue
+        if not all(one.reason for one in found):
+            return found
+    return ()
 
 
 def _typical(rule: Rule, channels: int) -> Typical:

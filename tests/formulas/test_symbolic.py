@@ -7,9 +7,9 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcost.analysis.functions import value_of
-from convcost.analysis.symbolic import assumptions, floor_of, number_symbol, size_symbol
 from convcost.arith import equal, exact_div, joint_size, largest, looks_equal, note_divides, note_equal, smallest
+from convcost.formulas.functions import value_of
+from convcost.formulas.symbolic import assumptions, floor_of, number_symbol, size_symbol
 from convcost.frontends.expression import evaluate
 from convcost.graph import Builder
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import sympy
 
-from convcost.analysis.closed_form import Formula
-from convcost.analysis.functions import MakeDivisible, RoundEven
-from convcost.analysis.sizes import needed_stride, scaled
+from convcost.formulas.closed_form import Formula
+from convcost.formulas.functions import MakeDivisible, RoundEven
+from convcost.formulas.sizes import needed_stride, scaled
 
 __all__ = ["depends_on", "never_falls"]
 

@@ -1,0 +1,1 @@
+"""Costs in closed form: operators, networks and replacements on symbols. Only this folder imports sympy."""
