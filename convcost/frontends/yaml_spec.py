@@ -205,7 +205,7 @@ class _SpecReader:
                 key = value.entries[name][0] if isinstance(value, Mapping) else place
                 self.report(key, f'the input\'s name "{name[:60]}" must be letters, digits, _ or -')
             shape = self.read_shape(name, place)
-            inputs[name] = None if shape is None else builder.input(shape, name=name)
+            inputs[name] = builder.input(shape, name=name) if shape is not None and NAME.match(name) else None
         return inputs
 
     def read_shape(self, name: str, value: Located) -> tuple[Any, ...] | None:
