@@ -11,6 +11,7 @@ from convcost.analysis.result import Analysis, Cost, plain
 from convcost.arith import is_int
 from convcost.errors import ConvcostError
 from convcost.graph import Graph
+from convcost.ops.kinds import show
 from convcost.record import Record
 from convcost.rewrite import Rewriting, Skipped, replace
 
@@ -103,7 +104,7 @@ def ratio(after: Any, before: Any) -> float | None:
 
 def compare(
     graphs: Graph | Sequence[Graph],
-    rules: Sequence[str] = (),
+    rules: str | Sequence[str] = (),
     *,
     batch: int = 1,
     dtype: str = "float32",
@@ -114,7 +115,15 @@ def compare(
     Raises:
         ConvcostError: a rule cannot be read or matches nothing, or there is nothing to compare.
     """
-    several = [graphs] if isinstance(graphs, Graph) else list(graphs)
+    several = [graphs] if isinstance(graphs, (Graph, str)) else list(graphs)
+    for graph in several:
+        if not isinstance(graph, Graph):
+            raise ConvcostError(
+                f"compare needs graphs, not {show(graph)}; convcost.load(...) gives the graph of a spec"
+            )
+    rules = [rules] if isinstance(rules, str) else list(rules)
+    if labels and len(labels) != len(several):
+        raise ConvcostError(f"there are {len(several)} networks and {len(labels)} labels; give one for each")
     if not several:
         raise ConvcostError("there is no network; give two, or one and a rule such as conv3x3=dsconv")
     if len(several) * (1 + len(rules)) < 2:

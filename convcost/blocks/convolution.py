@@ -125,14 +125,16 @@ def dilated(
     kernel_size: PerAxis = 3,
     stride: PerAxis = 1,
     padding: Padding = None,
+    groups: Count = 1,
     bias: Flag = True,
 ) -> Value:
     """Dilated (atrous) convolution: the taps stand `dilation` apart, so the kernel spans dilation (kernel - 1) + 1.
 
     Shapes: (in_channels, *size) -> (out_channels, *out);
         padding keeps the size (odd kernels, stride 1) unless given.
-    Parameters and MACs: those of the dense convolution of the same kernel and output size.
-    Relative cost: 1
+    Parameters and MACs: those of the convolution of the same kernel, groups and output size.
+    Constraints: groups divides both channel counts.
+    Relative cost: 1 / groups
     Source: Yu and Koltun 2016, arXiv:1511.07122.
     Remark: that every input contributes equally often, as slides say of stacked dilated convolutions, holds for kernel
         k with dilations 1, k, k^2, ... alone, as in WaveNet: three 3x3 of dilation 2 span 13 x 13, and touch 49 of 169.
@@ -145,6 +147,7 @@ def dilated(
         stride=stride,
         padding=same_padding(kernel_size, dilation) if padding is None else padding,
         dilation=dilation,
+        groups=groups,
         bias=bias,
     )
 

@@ -32,9 +32,11 @@ def bottleneck(
         reduction; biases a convolution.
     MACs: in_channels hidden a position of the input, the other weights an output position.
     Constraints: reduction divides out_channels.
-    Relative cost: 1 / (reduction * kernel) + out_channels / (in_channels * reduction ** 2)
+    Relative cost: 1 / (reduction * kernel) + out_channels / (in_channels * reduction * reduction)
         + out_channels / (in_channels * reduction * kernel)
     Source: He et al. 2016 (ResNet), arXiv:1512.03385, figure 5 right, without norm, activation and shortcut.
+    Remark: slides print the ratio of the matrix form, N x N as N x M and M x N, upside down, as 2 N / M; it is 2 M / N,
+        as linear_bottleneck shows.
     """
     rule = f"reduction (={reduction}) must divide out_channels (={out_channels})"
     hidden = whole_part(out_channels, reduction, "reduction", rule)

@@ -61,9 +61,6 @@ def compare(
         return
     graphs = [load_spec(target, parse_settings(set_ or [])).graph for target in targets]
     comparison = compare_graphs(graphs, rules, batch=batch, dtype=dtype, labels=_labels(targets))
-    emit(_render(comparison, format_, only_totals, output is not None), output)
-    if write is not None:
-        _write(comparison, write)
     kept = [
         f"{variant.label}: {skipped.name}: {skipped.reason}"
         for variant in comparison.variants
@@ -71,6 +68,9 @@ def compare(
     ]
     if strict and kept:
         raise ConvcostError("--strict: these layers cannot be replaced:\n" + "\n".join(f"  {line}" for line in kept))
+    if write is not None:
+        _write(comparison, write)
+    emit(_render(comparison, format_, only_totals, output is not None), output)
 
 
 def _need_network(given: dict[str, object]) -> None:
@@ -85,8 +85,15 @@ def _need_network(given: dict[str, object]) -> None:
 
 
 def _labels(targets: list[str]) -> list[str]:
-    """The targets as they were given, without what they share."""
-    return [os.path.basename(target).removesuffix(".yaml") for target in targets]
+    """The names of the files; the whole paths where those are alike, and a number where these are."""
+    short = [os.path.basename(target).removesuffix(".yaml") for target in targets]
+    found = short if len(set(short)) == len(short) else list(targets)
+    seen: dict[str, int] = {}
+    for place, label in enumerate(found):
+        seen[label] = seen.get(label, 0) + 1
+        if seen[label] > 1:
+            found[place] = f"{label} ({seen[label]})"
+    return found
 
 
 def _render(comparison: Comparison, format_: Format, only_totals: bool, to_file: bool) -> str:

@@ -141,6 +141,13 @@ def layer_of(rule: Rule, in_channels: Any, out_channels: Any, size: Any = None) 
         ConvcostError: the pattern names an operator that stands in no closed form by itself, or fields are missing.
     """
     pattern = rule.pattern
+    for condition in pattern.conditions:
+        if condition.sign != "=" or condition.field == "name":
+            shown = f"{condition.field}{condition.sign}{condition.value}"
+            raise ConvcostError(
+                f'rule "{rule.text}": without a network a condition gives a field of the layer, such as stride=2, and'
+                f" {shown} gives none; leave it out, or give a network"
+            )
     fixed = {
         condition.field: condition.value
         for condition in pattern.conditions
@@ -255,7 +262,8 @@ def _divided(part: Any) -> Any:
 
 def _typical_layers(rule: Rule) -> tuple[Typical, ...]:
     """The typical layers that there are; with threefold channels where powers of two will not do."""
-    for several in (CHANNELS, THREEFOLD):
+    step = int(sympy.ilcm(16, 1, *(value for value in rule.given.values() if is_int(value))))
+    for several in (CHANNELS, THREEFOLD, tuple(step * 2**doublings for doublings in range(5))):
         try:
             found = tuple(_typical(rule, channels) for channels in several)
         except ConvcostError:  # there is no such layer with these channels

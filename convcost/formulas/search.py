@@ -13,7 +13,7 @@ __all__ = ["Answer", "by_halving", "from_above", "whole_or_fraction"]
 
 FARTHEST = 10**9
 """Steps that a search may go up."""
-LONGEST_WALK = 100_000
+LONGEST_WALK = 2_000
 """Neighbouring values without a network that are passed over."""
 
 Figure = Callable[[int], Any]
@@ -35,7 +35,7 @@ def by_halving(estimate: Callable[[int], Any], figure: Figure, budget: int) -> A
     """The search where `estimate` never falls, and is the figure wherever a network stands.
 
     Raises:
-        ConvcostError: the budget is not reached, or no network is met.
+        ConvcostError: the budget is not reached, or networks stand so far apart that none is met.
     """
     above = 1
     while estimate(above) <= budget:
@@ -47,6 +47,11 @@ def by_halving(estimate: Callable[[int], Any], figure: Figure, budget: int) -> A
         middle = (above + below) // 2
         below, above = (middle, above) if estimate(middle) <= budget else (below, middle)
     found = _walk(below, -1, lambda value: value >= 1, lambda value: _within(figure(value), budget))
+    if found is None and below > LONGEST_WALK:
+        raise ConvcostError(
+            f"the budget lies at {below:,} steps, and at none of the {LONGEST_WALK:,} below it stands a network, so"
+            " that the largest is not known; say up to which value to try (--up-to)"
+        )
     larger = _walk(above, 1, lambda value: True, lambda value: figure(value) is not None)
     return Answer(
         steps=found,

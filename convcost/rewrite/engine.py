@@ -11,9 +11,10 @@ from convcost.errors import ConvcostError, FieldError, GraphError
 from convcost.graph import Builder, Graph, Node, Origin, Scope, Value
 from convcost.ops import BLOCKS
 from convcost.ops.base import show_shape
+from convcost.ops.kinds import show
 from convcost.record import Record
 from convcost.rewrite.rules import Pattern, Rule, parse_rules
-from convcost.rewrite.targets import Site, fields_for
+from convcost.rewrite.targets import Site, fields_for, hold_complete
 
 __all__ = ["Replaced", "Rewriting", "Skipped", "replace"]
 
@@ -44,18 +45,29 @@ class Rewriting(Record):
     skipped: tuple[Skipped, ...]
 
 
-def replace(graph: Graph, rules: str | Sequence[Rule]) -> Rewriting:
+def replace(graph: Graph, rules: str | Sequence[Rule | str]) -> Rewriting:
     """The network with every layer that a rule matches replaced; the first rule that matches a layer wins.
 
     A replaced layer keeps the shapes of its input and output; one in whose place the replacement cannot stand is kept,
     and listed with the reason.
 
     Raises:
-        ConvcostError: a rule cannot be read, or matches nothing.
+        ConvcostError: a rule cannot be read, lacks an argument, or matches nothing.
     """
-    parsed = parse_rules(rules) if isinstance(rules, str) else tuple(rules)
+    if not isinstance(graph, Graph):
+        raise ConvcostError(f"replace needs a graph, not {show(graph)}; convcost.load(...) gives the graph of a spec")
+    parsed = _parsed(rules)
+    for rule in parsed:
+        hold_complete(rule)
     text = "; ".join(rule.text for rule in parsed)
     return _Rewriter(graph, _choose(graph, parsed, text), text).run()
+
+
+def _parsed(rules: Any) -> tuple[Rule, ...]:
+    several = [rules] if isinstance(rules, (str, Rule)) else rules
+    if not isinstance(several, (list, tuple)) or not all(isinstance(rule, (str, Rule)) for rule in several):
+        raise ConvcostError(f"rules are {show(rules)}; they must be text, such as conv3x3=dsconv, or a list of such")
+    return tuple(found for rule in several for found in ((rule,) if isinstance(rule, Rule) else parse_rules(rule)))
 
 
 def _choose(graph: Graph, rules: tuple[Rule, ...], text: str) -> dict[int, tuple[Site, Rule]]:
@@ -142,6 +154,9 @@ def _block_site(graph: Graph, scope: Scope, first: int, last: int, readers: dict
     before, after = graph.nodes[source].shape, graph.nodes[last].shape
     facts: dict[str, Any] = {"in_channels": before[0], "out_channels": after[0]}
     facts["reads_input"] = graph.nodes[source].is_input
+    words = [graph.nodes[position].op for position in inside]
+    facts["norm"] = next((op.word for op in words if op.family == "normalisation"), "none")
+    facts["activation"] = next((op.word for op in words if op.family == "activation"), "none")
     facts["bias"] = any(getattr(graph.nodes[position].op, "bias", False) for position in inside)
     sizes = list(zip(before[1:], after[1:], strict=False))
     if sizes and all(is_int(a) and is_int(b) for a, b in sizes):
@@ -164,9 +179,18 @@ def _matches(pattern: Pattern, site: Site) -> bool:
         else:
             known = ", ".join(("name", *(name for name in site.facts if name != "reads_input")))
             raise ConvcostError(f'pattern "{pattern.text}": {site.word} has no "{condition.field}"; known are {known}')
+        if isinstance(condition.value, str) and condition.sign != "~" and not _may_be_word(found):
+            shown = f"{condition.field}{condition.sign}{condition.value}"
+            kind = "true or false" if isinstance(found, bool) else "a number"
+            raise ConvcostError(f'pattern "{pattern.text}": in {shown}, {condition.value} must be {kind}')
         if not condition.holds(found):
             return False
     return True
+
+
+def _may_be_word(found: Any) -> bool:
+    """Whether a field can hold a word: `same` in the place of numbers, a mode; a flag or a count cannot."""
+    return not isinstance(found, (bool, int))
 
 
 def _nothing(graph: Graph, rule: Rule) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from convcost.arith import exact_div, floor_div, is_int
-from convcost.errors import FieldError
+from convcost.arith import equal, exact_div, floor_div, is_int
+from convcost.errors import ConvcostError, FieldError
 from convcost.ops import BLOCKS, OPERATORS, catalogue_entry
-from convcost.ops.base import Operator, unknown_field
+from convcost.ops.base import Operator, show_shape, unknown_field
 from convcost.ops.conv import Conv
 from convcost.ops.kinds import Count, Rank, Whole, kind_of
 from convcost.record import Record
 
-__all__ = ["ALIASES", "Site", "check_argument", "fields_for"]
+__all__ = ["ALIASES", "Site", "check_argument", "fields_for", "hold_complete"]
 
 
 class Site(Record):
@@ -83,7 +83,8 @@ PLAIN = ("norm", "activation")
 def fields_for(site: Site, word: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The registered word that takes the place of a layer, and its fields.
 
-    What the rule does not give follows from the layer: channels, kernel, stride, padding, dilation, bias. Where the
+    What the rule does not give follows from the layer: channels, kernel, stride, padding, dilation, bias, and groups
+    where the replacement has them without need. Where the
     rule gives another kernel or dilation, the padding keeps the size.
 
     Raises:
@@ -96,14 +97,39 @@ def fields_for(site: Site, word: str, given: dict[str, Any]) -> tuple[str, dict[
     fields = {name: site.facts[name] for name in FOLLOWING if name in takes and name in site.facts}
     if "kernel_size" in given or "dilation" in given:
         fields.pop("padding", None)
-    if target == "conv" and "groups" in site.facts:
+    if "groups" in site.facts and _default(target, "groups") == 1:
         fields["groups"] = site.facts["groups"]
-    fields |= {name: "none" for name in PLAIN if name in takes}
+    fields |= {name: site.facts.get(name, "none") for name in PLAIN if name in takes}
     fields |= derived
     if issubclass(OPERATORS.get(target, Operator), Conv) and "padding" not in fields and "kernel_size" in fields:
         fields["padding"] = _keeping(fields["kernel_size"], fields.get("dilation", 1))
     _hold_complete(site, target, fields, takes)
+    dilation = site.facts.get("dilation", ())
+    if "dilation" not in takes and any(not equal(rate, 1) for rate in dilation):
+        raise FieldError(f"{target} takes no dilation, and the layer has {show_shape(dilation)}", "dilation")
     return target, _fitted(fields, takes)
+
+
+def _default(word: str, name: str) -> Any:
+    defaults = OPERATORS[word].field_defaults if word in OPERATORS else BLOCKS[word].defaults
+    return defaults.get(name)
+
+
+def hold_complete(rule: Any) -> None:
+    """Refuse a rule that lacks an argument which no layer can give.
+
+    Raises:
+        ConvcostError: one is missing.
+    """
+    alias = ALIASES.get(rule.word, Alias(word=rule.word))
+    if alias.own:
+        return
+    defaults = OPERATORS[alias.word].field_defaults if alias.word in OPERATORS else BLOCKS[alias.word].defaults
+    for name, annotation in _takes(alias.word).items():
+        kind = kind_of(annotation)
+        if name not in defaults and not kind.derived and name not in (*FOLLOWING, *rule.given):
+            remedy = f"give it: {rule.word}({name}=...)"
+            raise ConvcostError(f'rule "{rule.text}": {rule.word} needs {name}, {kind.rule}; {remedy}')
 
 
 def _keeping(kernel: Any, dilation: Any) -> Any:

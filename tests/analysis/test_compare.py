@@ -127,14 +127,14 @@ def test_words_of_fields() -> None:
 
 
 def test_a_block_is_compared_as_a_whole() -> None:
-    """Two 3x3 convolutions see 5x5; 2 x 9 x 16^2 + 4 x 16 = 4,672 parameters."""
+    """Two 3x3 convolutions see 5x5; 2 x 9 x 16^2 + 4 x 16 = 4,672 parameters. Its norm follows both new ones."""
     b = Builder()
     b.basic_block(b.input((16, 10, 10)), name="block", out_channels=16)
     change = change_of(b.graph(), "basic_block=dsconv(kernel_size=5)")
     assert (change.was, change.is_now) == ("basic_block", "dsconv 5x5")
     assert fields_of(change) == ("5x5", "5x5")
     assert change.before.params == 2 * 9 * 16 * 16 + 4 * 16 == 4_672
-    assert change.after.params == 16 * (25 + 16)
+    assert change.after.params == 16 * (25 + 16) + 4 * 16
 
 
 # Sums

@@ -160,10 +160,9 @@ def test_networks_are_compared_with_the_first() -> None:
 
 
 def test_strict_is_an_error_where_a_layer_is_kept() -> None:
-    loose = convcost(*MOBILENET)
     result = convcost(*MOBILENET, "--strict")
     assert result.returncode == 2
-    assert result.stdout == loose.stdout
+    assert result.stdout == ""
     lines = result.stderr.splitlines()
     assert lines[0] == "--strict: these layers cannot be replaced:"
     assert lines[1] == (

@@ -216,9 +216,6 @@ def test_assumptions(rule: str, assumed: tuple[str, ...]) -> None:
     ("pattern", "setting"),
     [
         ("conv3x3", KEEPS),
-        ("conv3x3[name~stem]", KEEPS),
-        ("conv3x3[name=stem]", KEEPS),
-        ("conv3x3[in_channels>=64]", KEEPS),
         ("conv3x3[kernel_size=3]", KEEPS),
         ("conv5x5[bias=true]", "a 5x5 convolution that keeps the size, with bias"),
         ("conv5x5[bias=false]", "a 5x5 convolution that keeps the size, without bias"),
@@ -411,7 +408,15 @@ def test_fields_of_a_block_are_conditions() -> None:
 
 # What it refuses
 
+NO_FIELD = "without a network a condition gives a field of the layer, such as stride=2, and"
 REFUSED = [
+    *(
+        (
+            f"conv3x3[{condition}]=dsconv",
+            f'rule "conv3x3[{condition}]=dsconv": {NO_FIELD} {condition} gives none; leave it out, or give a network',
+        )
+        for condition in ("name~stem", "name=stem", "in_channels>=64")
+    ),
     (
         "fire=dsconv",
         'rule "fire=dsconv": there is no such block: fire "layer": the required field squeeze is missing; it must be a'

@@ -100,6 +100,7 @@ REMARKS = {
     "group_equivariant_conv": "8 times the parameters and 64 times the MACs",
     "shift_block": "147,456 too many",
     "fire": "2 x MACs",
+    "bottleneck": "upside down, as 2 N / M; it is 2 M / N",
     "linear_bottleneck": "slides print the ratio inverted, 2 N / M",
 }
 """What the source texts print wrongly, by the word at which it is shown right."""

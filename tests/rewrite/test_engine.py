@@ -166,8 +166,8 @@ def test_a_condition_on_a_field_that_is_not_there() -> None:
         " groups, bias, in_channels, padding"
     )
     assert refusal(load_spec("resnet18").graph, "basic_block[keep=1]=dsconv") == (
-        'pattern "basic_block[keep=1]": basic_block has no "keep"; known are name, in_channels, out_channels, bias,'
-        " stride"
+        'pattern "basic_block[keep=1]": basic_block has no "keep"; known are name, in_channels, out_channels, norm,'
+        " activation, bias, stride"
     )
 
 
@@ -319,13 +319,59 @@ def test_a_name_that_a_later_layer_has_is_not_taken() -> None:
 
 
 def test_a_block_is_replaced_as_a_whole() -> None:
-    """basic_block 16 -> 32 with stride 2: what it reads, its channels and its stride are those of the block."""
+    """basic_block 16 -> 32 with stride 2: what it reads, its channels, its stride, its norm and its activation stay."""
     graph = stack(conv("a"), step("basic_block", "b", out_channels=32, stride=2), step("relu", "c"), shape=(16, 11, 12))
     rewriting = replace(graph, "basic_block[stride=2]=dsconv")
-    assert names(rewriting.graph) == ["input", "a", "b.depthwise", "b.pointwise", "c"]
-    assert rewriting.graph.nodes[3].shape == (32, 6, 6)
-    assert not rewriting.graph.nodes[3].op.bias  # the block has none
+    behind = ("", "_norm", "_act")
+    inside = [f"b.{part}{end}" for part in ("depthwise", "pointwise") for end in behind]
+    assert names(rewriting.graph) == ["input", "a", *inside, "c"]
+    assert rewriting.graph.nodes[-2].shape == (32, 6, 6)
+    assert not rewriting.graph.nodes[2].op.bias  # the block has none
+    assert [node.op.word for node in rewriting.graph.nodes[3:5]] == ["batch_norm", "relu"]
     assert rewriting.replaced[0].before == tuple(name for name in names(graph) if name.startswith("b."))
+
+
+def test_a_block_in_its_own_place_changes_nothing() -> None:
+    graph = load_spec("resnet18").graph
+    rewriting = replace(graph, "basic_block=basic_block")
+    assert len(rewriting.replaced) == 8
+    assert analyze(rewriting.graph).totals == analyze(graph).totals
+
+
+def test_groups_stay_where_the_replacement_can_have_any() -> None:
+    graph = stack(step("conv", "a", out_channels=16, kernel_size=3, padding=1, groups=4), shape=(16, 9, 9))
+    for word in ("conv(dilation=2)", "dilated(dilation=2)"):
+        assert analyze(replace(graph, f"conv3x3={word}").graph).totals.weights == 16 * 16 * 9 // 4
+
+
+def test_a_dilation_that_would_be_lost_keeps_the_layer() -> None:
+    graph = stack(step("conv", "a", out_channels=16, kernel_size=3, padding=2, dilation=2), shape=(16, 9, 9))
+    (skipped,) = replace(graph, "conv3x3=ghost(kernel_size=3)").skipped
+    assert skipped.reason == "ghost takes no dilation, and the layer has 2x2"
+
+
+def test_a_rule_without_an_argument_that_no_layer_gives() -> None:
+    assert refusal(stack(conv("a")), "conv3x3=prune") == (
+        'rule "conv3x3=prune": prune needs keep, a number above 0 and at most 1; give it: prune(keep=...)'
+    )
+
+
+def test_what_is_no_graph_and_no_rule() -> None:
+    with pytest.raises(ConvcostError, match=r"replace needs a graph, not .resnet18.; convcost.load\(...\) gives"):
+        replace("resnet18", "conv3x3=dsconv")  # type: ignore[arg-type]
+    with pytest.raises(ConvcostError, match="rules are 5; they must be text, such as conv3x3=dsconv"):
+        replace(stack(conv("a")), 5)  # type: ignore[arg-type]
+    several = replace(stack(conv("a")), ["conv3x3=dsconv"])
+    assert len(several.replaced) == 1
+
+
+def test_conditions_of_the_wrong_kind() -> None:
+    assert refusal(stack(conv("a")), "conv3x3[in_channels>=abc]=dsconv") == (
+        'pattern "conv3x3[in_channels>=abc]": in in_channels>=abc, abc must be a number'
+    )
+    assert refusal(stack(conv("a")), "conv3x3[bias=False]=dsconv") == (
+        'pattern "conv3x3[bias=False]": in bias=False, False must be true or false'
+    )
 
 
 def test_a_block_goes_before_what_is_in_it() -> None:
