@@ -9,7 +9,7 @@ from typing import Any
 from convcost.arith import equal, is_int
 from convcost.errors import ConvcostError, FieldError, GraphError
 from convcost.graph import Builder, Graph, Node, Origin, Scope, Value
-from convcost.ops import BLOCKS
+from convcost.ops import OPERATORS
 from convcost.ops.base import show_shape
 from convcost.ops.kinds import show
 from convcost.record import Record
@@ -56,18 +56,26 @@ def replace(graph: Graph, rules: str | Sequence[Rule | str]) -> Rewriting:
     """
     if not isinstance(graph, Graph):
         raise ConvcostError(f"replace needs a graph, not {show(graph)}; convcost.load(...) gives the graph of a spec")
-    parsed = _parsed(rules)
+    parsed = _parsed(rules, _block_kinds(graph))
     for rule in parsed:
         hold_complete(rule)
     text = "; ".join(rule.text for rule in parsed)
     return _Rewriter(graph, _choose(graph, parsed, text), text).run()
 
 
-def _parsed(rules: Any) -> tuple[Rule, ...]:
+def _block_kinds(graph: Graph) -> set[str]:
+    """The blocks that a network is made of, those of its own spec among them."""
+    scopes = {node.scope for node in graph.nodes if node.scope is not None}
+    return {around.kind for scope in scopes for around in scope.lineage() if around.role == "block"}
+
+
+def _parsed(rules: Any, blocks: set[str]) -> tuple[Rule, ...]:
     several = [rules] if isinstance(rules, (str, Rule)) else rules
     if not isinstance(several, (list, tuple)) or not all(isinstance(rule, (str, Rule)) for rule in several):
         raise ConvcostError(f"rules are {show(rules)}; they must be text, such as conv3x3=dsconv, or a list of such")
-    return tuple(found for rule in several for found in ((rule,) if isinstance(rule, Rule) else parse_rules(rule)))
+    return tuple(
+        found for rule in several for found in ((rule,) if isinstance(rule, Rule) else parse_rules(rule, blocks))
+    )
 
 
 def _choose(graph: Graph, rules: tuple[Rule, ...], text: str) -> dict[int, tuple[Site, Rule]]:
@@ -111,7 +119,7 @@ def _sites(graph: Graph) -> Iterator[Site]:
         for scope in node.scope.lineage() if node.scope else ():
             if scope.path not in open_scopes:
                 open_scopes.add(scope.path)
-                if scope.kind in BLOCKS and scope.role == "block":
+                if scope.role == "block":
                     yield _block_site(graph, scope, position, ends[scope.path], reads)
         yield _layer_site(graph, node, position)
 
@@ -160,7 +168,9 @@ def _block_site(graph: Graph, scope: Scope, first: int, last: int, readers: dict
     facts["bias"] = any(getattr(graph.nodes[position].op, "bias", False) for position in inside)
     sizes = list(zip(before[1:], after[1:], strict=False))
     if sizes and all(is_int(a) and is_int(b) for a, b in sizes):
-        facts["stride"] = tuple(-(-a // b) for a, b in sizes)
+        facts["stride"] = tuple(
+            max(1, (2 * a + b) // (2 * b)) for a, b in sizes
+        )  # without padding, maps shrink as well
     return Site(name=scope.path, word=scope.kind, first=first, last=last, source=source, facts=facts, obstacle=obstacle)
 
 
@@ -205,7 +215,7 @@ def _nothing(graph: Graph, rule: Rule) -> str:
     for site in _sites(graph):
         if site.word == "conv":
             found[f"conv{show_shape(site.facts['kernel_size'])}"] += 1
-        elif site.word in BLOCKS or site.word == "linear":
+        elif site.word not in OPERATORS or site.word == "linear":
             found[site.word] += 1
     there = ", ".join(f"{word} ({count})" for word, count in found.most_common(12)) or "no convolution and no block"
     same = _same_word(graph, rule.pattern)
@@ -294,7 +304,7 @@ class _Rewriter:
     def outer_scope(self, site: Site) -> Scope | None:
         """The scope around a layer or block."""
         scope = self.graph.nodes[site.first].scope
-        if site.word not in BLOCKS:
+        if site.word in OPERATORS:
             return scope
         while scope is not None and scope.path != site.name:
             scope = scope.parent

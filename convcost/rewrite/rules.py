@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from typing import Any
 
@@ -65,26 +65,27 @@ class Rule(Record):
     text: str
 
 
-def parse_rules(text: str) -> tuple[Rule, ...]:
-    """The rules of a text, in order.
+def parse_rules(text: str, blocks: Collection[str] = ()) -> tuple[Rule, ...]:
+    """The rules of a text, in order. `blocks` are names that patterns may have beside those of the catalogue: blocks
+    that a network's own spec defines.
 
     Raises:
         ConvcostError: one cannot be read.
     """
-    rules = tuple(_rule(part.strip()) for part in _split(text, ";") if part.strip())
+    rules = tuple(_rule(part.strip(), blocks) for part in _split(text, ";") if part.strip())
     if not rules:
         raise ConvcostError("a rule is empty; it must be PATTERN=REPLACEMENT, such as conv3x3=dsconv")
     return rules
 
 
-def _rule(text: str) -> Rule:
+def _rule(text: str, blocks: Collection[str]) -> Rule:
     parts = _split(text, "=")
     if len(parts) < 2 or not parts[0].strip() or not parts[1].strip():
         raise ConvcostError(f'rule "{text}": it must be PATTERN=REPLACEMENT, such as conv3x3=dsconv')
     left, right = parts[0].strip(), "=".join(parts[1:]).strip()
     try:
         word, fields = _replacement(right)
-        return Rule(pattern=_pattern(left), word=word, given=fields, text=text)
+        return Rule(pattern=_pattern(left, blocks), word=word, given=fields, text=text)
     except ConvcostError as error:
         raise ConvcostError(f'rule "{text}": {error}') from None
 
@@ -116,14 +117,14 @@ def _head(text: str, opening: str, closing: str) -> tuple[str, str]:
     return match[1], rest[1:-1]
 
 
-def _pattern(text: str) -> Pattern:
+def _pattern(text: str, blocks: Collection[str]) -> Pattern:
     word, inside = _head(text, "[", "]")
     match = CONV.match(word)
     kernel = tuple(map(int, match[1].split("x"))) if match and match[1] else None
     if match:
         word = "conv"
-    elif word not in OPERATORS and word not in BLOCKS:
-        hint = nearest_hint(word, [*OPERATORS, *BLOCKS, "conv3x3", "conv1x1"])
+    elif word not in OPERATORS and word not in BLOCKS and word not in blocks:
+        hint = nearest_hint(word, [*OPERATORS, *BLOCKS, *blocks, "conv3x3", "conv1x1"])
         raise ConvcostError(f'unknown pattern "{word}"; it must be conv, conv3x3, an operator or a block{hint}')
     conditions = tuple(_condition(part) for part in _split(inside, ",") if part.strip())
     return Pattern(word=word, kernel=kernel, conditions=conditions, text=text)

@@ -290,8 +290,8 @@ def test_no_screen_is_too_narrow(width: int) -> None:
         ),
         (
             ["resnet18", "--replace", "conv5x5=dsconv"],
-            'rule "conv5x5=dsconv": "conv5x5" matches no layer; the network has conv3x3 (16), basic_block (8), conv1x1'
-            " (3), conv7x7 (1), linear (1)",
+            'rule "conv5x5=dsconv": "conv5x5" matches no layer; the network has conv3x3 (16), basic_block (8),'
+            " stage (4), conv1x1 (3), conv7x7 (1), linear (1)",
         ),
         (
             ["resnet18", "--replace", "conv3x3[ratio=1]=dsconv"],

@@ -87,6 +87,15 @@ def test_a_block_goes_before_what_is_in_it() -> None:
     assert replaced(graph, "conv3x3=dsconv") == ["b.conv1", "b.conv2", "a"]
 
 
+def test_blocks_of_the_spec_itself() -> None:
+    """U-Net's double_conv is no block of the catalogue; unpadded, it loses 4 pixels, which dsconv does with 5x5."""
+    graph = load_spec("unet").graph
+    rewriting = replace(graph, "double_conv=dsconv(kernel_size=5, padding=0)")
+    assert len(rewriting.replaced) == 9
+    assert rewriting.graph.outputs[0].shape == graph.outputs[0].shape
+    assert refusal(graph, "duble_conv=dsconv").endswith('did you mean "double_conv"?')
+
+
 def test_blocks_in_blocks() -> None:
     """inverted_residual holds squeeze_excite: either is a pattern."""
     graph = load_spec("efficientnet_b0").graph

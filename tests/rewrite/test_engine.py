@@ -95,8 +95,8 @@ def test_a_rule_that_matches_nothing_says_what_would_match(rule: str, message: s
 
 def test_blocks_and_layers_are_counted_in_what_would_match() -> None:
     assert refusal(load_spec("resnet18").graph, "conv5x5=dsconv") == (
-        'rule "conv5x5=dsconv": "conv5x5" matches no layer; the network has conv3x3 (16), basic_block (8), conv1x1 (3),'
-        " conv7x7 (1), linear (1)"
+        'rule "conv5x5=dsconv": "conv5x5" matches no layer; the network has conv3x3 (16), basic_block (8), stage (4),'
+        " conv1x1 (3), conv7x7 (1), linear (1)"
     )
     assert refusal(stack(step("relu", "r")), "conv3x3=dsconv") == (
         'rule "conv3x3=dsconv": "conv3x3" matches no layer; the network has no convolution and no block'
