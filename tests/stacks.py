@@ -12,6 +12,29 @@ from convcost.errors import ConvcostError
 from convcost.graph import Builder, Graph
 from convcost.rewrite import replace
 
+REPLACEMENTS = (
+    "dsconv",
+    "group(groups=4)",
+    "pointwise_group(groups=2)",
+    "ghost(ratio=2, kernel_size=3)",
+    "bottleneck(reduction=4)",
+    "fire(ratio=8)",
+    "flattened",
+    "flattened(stages=2)",
+    "spatial_separable",
+    "dilated(kernel_size=3, dilation=2)",
+    "scc(groups=2, overlap=0.5)",
+    "shift",
+    "shuffle_unit(groups=3)",
+    "cp(rank=64)",
+    "tucker(rank=0.5)",
+    "decoupled(multiplier=2)",
+    "channelwise",
+    "p4m",
+    "prune(keep=0.7)",
+)
+"""What may take a layer's place, as rules have it."""
+
 
 def stack(*steps: Callable[[Builder, Any], Any], shape: tuple[int, ...] = (16, 10, 10)) -> Graph:
     """A network of steps, one behind the other."""

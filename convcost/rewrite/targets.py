@@ -97,7 +97,7 @@ def fields_for(site: Site, word: str, given: dict[str, Any]) -> tuple[str, dict[
     fields = {name: site.facts[name] for name in FOLLOWING if name in takes and name in site.facts}
     if "kernel_size" in given or "dilation" in given:
         fields.pop("padding", None)
-    if "groups" in site.facts and _default(target, "groups") == 1:
+    if "groups" in site.facts and _defaults(target).get("groups") == 1:
         fields["groups"] = site.facts["groups"]
     fields |= {name: site.facts.get(name, "none") for name in PLAIN if name in takes}
     fields |= derived
@@ -110,9 +110,9 @@ def fields_for(site: Site, word: str, given: dict[str, Any]) -> tuple[str, dict[
     return target, _fitted(fields, takes)
 
 
-def _default(word: str, name: str) -> Any:
-    defaults = OPERATORS[word].field_defaults if word in OPERATORS else BLOCKS[word].defaults
-    return defaults.get(name)
+def _defaults(word: str) -> dict[str, Any]:
+    """The fields of a registered word that need not be given, with their values."""
+    return OPERATORS[word].field_defaults if word in OPERATORS else BLOCKS[word].defaults
 
 
 def hold_complete(rule: Any) -> None:
@@ -124,7 +124,7 @@ def hold_complete(rule: Any) -> None:
     alias = ALIASES.get(rule.word, Alias(word=rule.word))
     if alias.own:
         return
-    defaults = OPERATORS[alias.word].field_defaults if alias.word in OPERATORS else BLOCKS[alias.word].defaults
+    defaults = _defaults(alias.word)
     for name, annotation in _takes(alias.word).items():
         kind = kind_of(annotation)
         if name not in defaults and not kind.derived and name not in (*FOLLOWING, *rule.given):
@@ -141,7 +141,7 @@ def _keeping(kernel: Any, dilation: Any) -> Any:
 
 
 def _hold_complete(site: Site, target: str, fields: dict[str, Any], takes: dict[str, Any]) -> None:
-    defaults = OPERATORS[target].field_defaults if target in OPERATORS else BLOCKS[target].defaults
+    defaults = _defaults(target)
     for name in FOLLOWING:
         if name in takes and name not in fields and name not in defaults:
             raise FieldError(f"{target} needs {name}, which {site.word} does not have", name)

@@ -1,25 +1,18 @@
 """`convcost ops`, `explain`, `schema` and the help."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
+from commands import ROOT, convcost
 from convcost.blocks import parts as _parts  # noqa: F401 - registers the blocks
 from convcost.ops import BLOCKS, OPERATORS
 
-ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "specs" / "convcost.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-
-
-def convcost(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "convcost", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 def test_ops_lists_the_whole_registry() -> None:

@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from commands import at_terminal, convcost
+
+PLAIN = {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
 MOBILENET = ("compare", "mobilenet_v1", "--replace", "conv3x3=dsconv")
-
-
-def convcost(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convcost", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
-def at_terminal(width: int, *arguments: str) -> str:
-    """What the command writes to a terminal of that width."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "convcost", *arguments],
-        stdout=follower,
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(width), "TERM": "xterm", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
-    )
-    os.close(follower)
-    chunks = []
-    while True:
-        try:
-            chunk = os.read(leader, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not chunk:
-            break
-        chunks.append(chunk)
-    os.close(leader)
-    assert process.wait() == 0
-    return b"".join(chunks).decode().replace("\r\n", "\n")
 
 
 def words(text: str) -> set[str]:
@@ -175,9 +137,6 @@ def test_strict_is_an_error_where_a_layer_is_kept() -> None:
 # Written as specs
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("convcost.frontends.spec_writer") is None, reason="specs cannot be written yet"
-)
 def test_variants_are_written_as_specs_that_read_back_to_the_same_totals(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "variants"
     rules = ("--replace", "conv3x3=dsconv", "--replace", "conv=flattened; conv1x1=scc(groups=2, overlap=0.5)")
@@ -254,11 +213,11 @@ def test_operators_alone_in_other_formats() -> None:
 def test_no_screen_is_too_narrow(width: int) -> None:
     rules = ("compare", "mobilenet_v1", "--replace", "conv1x1=scc(groups=2, overlap=0.5); conv=dsconv")
     piped = convcost(*rules, PYTHONIOENCODING="utf-8").stdout
-    shown = at_terminal(width, *rules)
+    shown = at_terminal(width, *rules, **PLAIN)
     assert max(map(len, shown.splitlines())) <= width
     assert "…" not in shown
     assert {word for word in words(piped) if word[0].isdigit()} <= words(shown)
-    shown = at_terminal(width, "compare", "--replace", "conv3x3=tucker(rank=0.5)")
+    shown = at_terminal(width, "compare", "--replace", "conv3x3=tucker(rank=0.5)", **PLAIN)
     assert max(map(len, shown.splitlines())) <= width
     assert "…" not in shown
 

@@ -3,26 +3,18 @@
 import csv
 import io
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from commands import ROOT
+from commands import convcost as run
+
 DOCS = ROOT / "docs" / "formulas.md"
 
 
 def convcost(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convcost", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        check=False,
-    )
+    return run(*arguments, PYTHONIOENCODING="utf-8")
 
 
 @pytest.mark.parametrize(

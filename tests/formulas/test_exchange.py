@@ -14,6 +14,7 @@ from convcost.errors import ConvcostError
 from convcost.formulas.exchange import CHANNELS, THREEFOLD, Exchange, exchange
 from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph
+from stacks import REPLACEMENTS
 
 C, N, H, W = map(size_symbol, ("in_channels", "out_channels", "height", "width"))
 THIRD, FEATURES_IN, FEATURES_OUT = map(size_symbol, ("depth", "in_features", "out_features"))
@@ -305,27 +306,6 @@ def test_where_the_numbers_are(rule: str, where: str) -> None:
 
 # Every pair of the list
 
-REPLACEMENTS = (
-    "dsconv",
-    "group(groups=4)",
-    "pointwise_group(groups=2)",
-    "ghost(ratio=2, kernel_size=3)",
-    "bottleneck(reduction=4)",
-    "fire(ratio=8)",
-    "flattened",
-    "flattened(stages=2)",
-    "spatial_separable",
-    "dilated(kernel_size=3, dilation=2)",
-    "scc(groups=2, overlap=0.5)",
-    "shift",
-    "shuffle_unit(groups=3)",
-    "cp(rank=64)",
-    "tucker(rank=0.5)",
-    "decoupled(multiplier=2)",
-    "channelwise",
-    "p4m",
-    "prune(keep=0.7)",
-)
 CONVOLUTIONS = ("conv3x3", "conv1x1", "conv5x5", "conv7x7", "conv")
 NEEDS = "which linear does not have"
 ON_VECTORS = {

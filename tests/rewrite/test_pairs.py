@@ -14,28 +14,8 @@ from convcost.arith import exact_div
 from convcost.formulas.symbolic import size_symbol
 from convcost.graph import Builder, Graph, Value
 from convcost.rewrite import Rewriting, replace
+from stacks import REPLACEMENTS
 
-REPLACEMENTS = (
-    "dsconv",
-    "group(groups=4)",
-    "pointwise_group(groups=2)",
-    "ghost(ratio=2, kernel_size=3)",
-    "bottleneck(reduction=4)",
-    "fire(ratio=8)",
-    "flattened",
-    "flattened(stages=2)",
-    "spatial_separable",
-    "dilated(kernel_size=3, dilation=2)",
-    "scc(groups=2, overlap=0.5)",
-    "shift",
-    "shuffle_unit(groups=3)",
-    "cp(rank=64)",
-    "tucker(rank=0.5)",
-    "decoupled(multiplier=2)",
-    "channelwise",
-    "p4m",
-    "prune(keep=0.7)",
-)
 KERNELS: dict[str, tuple[tuple[int, ...], ...]] = {
     "conv3x3": ((3, 3),),
     "conv1x1": ((1, 1),),
