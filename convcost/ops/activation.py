@@ -6,6 +6,7 @@ from typing import ClassVar
 from convcost.arith import Shape, Size, is_int, prod
 from convcost.ops.base import Inputs, Operator, operator
 from convcost.ops.kinds import Count, Flag, InputChannels
+from convcost.ops.reads import Reads, same, same_shape, whole
 
 NO_PARAMETERS = "a fixed function"
 NO_MACS = "a function of each element; nothing is weighted and summed"
@@ -24,6 +25,9 @@ class Activation(Operator):
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return self.per_element * prod(output)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return same_shape(inputs)
 
 
 class InPlaceActivation(Activation):
@@ -212,3 +216,6 @@ class Softmax(Activation):
     """
 
     per_element = 5
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return (((whole(), *map(same, range(1, len(output)))),),)

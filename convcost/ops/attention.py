@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from convcost.arith import Shape, Size, is_int, joint_size, note_equal, prod
+from convcost.arith import Shape, Size, is_int, joint_size, looks_equal, note_equal, prod
 from convcost.ops.base import Inputs, Operator, operator
 from convcost.ops.join import show_shapes
+from convcost.ops.reads import Product, Reads, same, stretched, whole
 
 NO_PARAMETERS = "multiplies its inputs, learns nothing"
 SOFTMAX = 5
@@ -28,6 +29,12 @@ def differ(first: Size, second: Size) -> bool:
 def joint_axes(first: Shape, second: Shape) -> Shape:
     """The axes before the last two, an axis of size 1 stretching to the other's."""
     return tuple(joint_size(a, b) for a, b in zip(first[:-2], second[:-2], strict=True))
+
+
+def read_before(shape: Shape, output: Shape) -> Product:
+    """The axes before the last two are read at the same place; one of size 1 is stretched."""
+    pairs = enumerate(zip(shape[:-2], output[:-2], strict=True))
+    return tuple(stretched(axis) if looks_equal(size, 1) else same(axis) for axis, (size, _) in pairs)
 
 
 @operator("matmul", family="attention")
@@ -56,6 +63,13 @@ class MatMul(Operator):
 
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) * inputs[0][-1]
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """A row of the first, a column of the second."""
+        first, second = inputs
+        rows, columns = same(len(output) - 2), same(len(output) - 1)
+        left = (*read_before(first, output), rows, whole())
+        return ((left,), ((*read_before(second, output), whole(), columns),))
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         wrong = list(check_operands(inputs, ("the left factor", "the right factor")))
@@ -99,6 +113,12 @@ class ScaledDotProductAttention(Operator):
 
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.scores(inputs) * (inputs[0][-1] + inputs[2][-1])
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """A query, all keys, and of all values a column."""
+        before = tuple(map(same, range(len(output) - 2)))
+        query = (*before, same(len(output) - 2), whole())
+        return ((query,), ((*before, whole(), whole()),), ((*before, whole(), same(len(output) - 1)),))
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return (SOFTMAX + 1) * self.scores(inputs)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from convcost.arith import Shape, Size, is_int, note_equal
 from convcost.errors import FieldError, GraphError, nearest_hint
 from convcost.ops import kinds
+from convcost.ops.reads import Reads, at_most_whole
 from convcost.record import Record
 
 __all__ = ["BLOCKS", "OPERATORS", "Block", "Operator", "block", "catalogue_entry", "operator", "parse_fields"]
@@ -72,6 +73,11 @@ class Operator(Record):
         """
         gradients = sum(needed) + (0 if is_int(self.weights()) and self.weights() == 0 else 1)
         return gradients * self.macs(inputs, output)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """What an output element reads of each input. Here: an unknown part, which is all that can be said of an
+        operator without a rule."""
+        return tuple((tuple(at_most_whole() for _ in shape),) for shape in inputs)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         """The rules that fields and input shapes break, among concrete integers."""

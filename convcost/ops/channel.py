@@ -21,6 +21,7 @@ from convcost.ops.kinds import (
     is_symbolic,
     show,
 )
+from convcost.ops.reads import AxisRead, Reads, Taps, at_most_whole, front_of_same, same, whole
 from convcost.ops.window import positions, slid, slid_same, spatial, with_spatial
 
 
@@ -130,6 +131,26 @@ class SlidingChannelConv(Operator):
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.weights() * positions(output, self.rank)
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """The window of each filter; a second product for the windows that go on at the first channel."""
+        at = len(output) - self.rank - 1
+        before, places = map(same, range(at)), tuple(map(same, range(at + 1, len(output))))
+        concrete = all(map(is_int, (self.in_channels, self.out_channels, self.groups)))
+        if not concrete or is_symbolic(self.overlap):
+            return (((*before, at_most_whole(), *places),),)
+        last = [start + self.in_channels // self.groups - 1 for start in self.starts()]
+        first = tuple(
+            Taps(first=start, last=min(end, self.in_channels - 1))
+            for start, end in zip(self.starts(), last, strict=True)
+        )
+        wrapped = tuple(Taps(last=end - self.in_channels) if end >= self.in_channels else None for end in last)
+        windows = [taps for taps in (first, wrapped) if any(taps)]
+        leading = tuple(before)
+        channels = [
+            AxisRead(axis=at, period=self.out_channels, step=0, taps=taps, partial=taps is wrapped) for taps in windows
+        ]
+        return (tuple((*leading, read, *places) for read in channels),)
+
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) if self.bias else 0
 
@@ -206,6 +227,18 @@ class ChannelwiseConv(Operator):
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.kernel_size * prod(output)
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """A window of channels, the same for each filter."""
+        at = len(output) - self.rank - 1
+        places = tuple(map(same, range(at + 1, len(output))))
+        fields = (self.in_channels, self.kernel_size, self.stride, self.length())
+        if not all(map(is_int, fields)):
+            return (((*map(same, range(at)), at_most_whole(), *places),),)
+        front = front_of_same(self.in_channels, self.kernel_size, self.stride, 1) if self.is_same else self.padding
+        starts = [self.stride * place - front for place in range(self.length())]
+        taps = tuple(Taps(first=start, last=start + self.kernel_size - 1) for start in starts)
+        return (((*map(same, range(at)), AxisRead(axis=at, period=len(taps), step=0, taps=taps), *places),),)
+
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) if self.bias else 0
 
@@ -275,6 +308,12 @@ class ConvClassifier(Operator):
 
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.weights() * prod(output)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """Some neighbouring channels, everywhere."""
+        at = len(output) - self.rank - 1
+        channels = AxisRead(axis=at, taps=(Taps(last=self.depth() - 1),))
+        return (((*map(same, range(at)), channels, *(whole() for _ in range(self.rank))),),)
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) if self.bias else 0

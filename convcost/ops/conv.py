@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from convcost.arith import Shape, Size, equal, exact_div, is_int, note_divides, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import Count, Extent, Flag, InputChannels, NumericPadding, Padding, PerAxis
+from convcost.ops.reads import Reads, front_of_same, grouped, same, transposed, windows
 from convcost.ops.window import extent, positions, slid, slid_same, slid_transposed, spatial, with_spatial
 
 
@@ -119,6 +120,18 @@ class Conv(Grouped):
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.weights() * positions(output, self.rank)
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        (shape,) = inputs
+        at = len(shape) - self.rank - 1
+        fields = self.kernel_size, self.stride, self.dilation
+        padding = self.padding
+        if self.is_same:
+            axes = zip(spatial(shape, self.rank), *fields, strict=True)
+            padding = tuple(front_of_same(*axis) for axis in axes)
+        channels = grouped(at, self.in_channels, self.out_channels, self.groups)
+        slid_windows = windows(at + 1, self.kernel_size, self.stride, padding, self.dilation)
+        return (((*map(same, range(at)), channels, *slid_windows),),)
+
     def check(self, inputs: Inputs) -> Iterator[str]:
         yield from check_groups(self.in_channels, self.out_channels, self.groups)
         if self.padding == "same" and any(is_int(step) and step != 1 for step in self.stride):
@@ -158,6 +171,12 @@ class ConvTranspose(Grouped):
 
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.weights() * positions(inputs[0], self.rank)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        at = len(output) - self.rank - 1
+        axes = zip(self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        spread = [transposed(at + 1 + number, *axis) for number, axis in enumerate(axes)]
+        return (((*map(same, range(at)), grouped(at, self.in_channels, self.out_channels, self.groups), *spread),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         yield from check_groups(self.in_channels, self.out_channels, self.groups)

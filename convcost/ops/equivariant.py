@@ -7,6 +7,7 @@ from convcost.arith import Shape, Size, is_int, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.conv import check_window, show_window
 from convcost.ops.kinds import ChoiceKind, Count, Flag, InputChannels, SpatialRank, Whole
+from convcost.ops.reads import Reads, same, whole, window
 from convcost.ops.window import positions, slid, spatial, with_spatial
 
 ORDERS = {"p4": 4, "p4m": 8}
@@ -74,6 +75,13 @@ class GroupEquivariantConv(Operator):
 
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.weights() * positions(output, 3)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """A window of every channel and every element of the group: the square is its own rotation."""
+        at = len(output) - 4
+        slid_windows = [window(at + 2 + axis, self.kernel_size, self.stride, self.padding, 1) for axis in range(2)]
+        mixed = [whole()] if self.is_lifting else [whole(), whole()]
+        return (((*map(same, range(at)), *mixed, *slid_windows),),)
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) if self.bias else 0

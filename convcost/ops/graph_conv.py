@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from convcost.arith import Shape, Size, is_int, prod, smallest
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import Count, Flag, InputChannels, SpatialRank
+from convcost.ops.reads import Reads, at_most_whole, same, whole
 from convcost.ops.window import positions, with_spatial
 
 
@@ -67,6 +68,10 @@ class GraphConv(Operator):
         """The linear map as any other; through the sum goes what lies before it: the input, or the linear map."""
         through_sum = sum(needed) if self.aggregates_first else 1
         return (1 + sum(needed)) * self.linear_macs(output) + through_sum * self.sum_macs(output)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """Its neighbours: which these are, the data says."""
+        return (((*map(same, range(len(output) - 2)), whole(), at_most_whole()),),)
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) if self.bias else 0

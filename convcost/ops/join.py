@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from convcost.arith import Shape, Size, is_int, joint_size, note_equal, prod
+from convcost.arith import Shape, Size, is_int, joint_size, looks_equal, note_equal, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import SpatialRank
+from convcost.ops.reads import Reads, one, same, stretched
 
 NO_PARAMETERS = "joins its inputs, learns nothing"
 
@@ -28,6 +29,17 @@ class Pointwise(Operator):
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return (len(inputs) - 1) * prod(output)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return tuple(
+            (
+                tuple(
+                    stretched(axis) if looks_equal(size, 1) and not looks_equal(out, 1) else same(axis)
+                    for axis, (size, out) in enumerate(zip(shape, output, strict=True))
+                ),
+            )
+            for shape in inputs
+        )
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         if len(inputs) < 2:
@@ -94,6 +106,17 @@ class Concat(Operator):
         for shape in inputs:
             channels = channels + shape[self.axis]
         return (*first[:cut], channels, *first[cut + 1 :])
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """Each input where its channels stand."""
+        cut = len(output) + self.axis
+        found, behind = [], 0
+        for shape in inputs:
+            axes = [same(axis) for axis in range(len(output))]
+            axes[cut] = one(cut, -behind, partial=len(inputs) > 1)
+            found.append((tuple(axes),))
+            behind = behind + shape[cut]
+        return tuple(found)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         if len({len(shape) for shape in inputs}) > 1:

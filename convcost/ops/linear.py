@@ -6,6 +6,7 @@ from convcost.arith import Shape, Size, prod
 from convcost.errors import GraphError
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import Count, Flag, InputFeatures
+from convcost.ops.reads import Reads, same, whole
 
 
 @operator("linear", family="linear")
@@ -48,6 +49,9 @@ class Linear(Operator):
 
     def macs(self, inputs: Inputs, output: Shape) -> Size:
         return self.weights() * prod(inputs[0][:-1])
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return (((*map(same, range(len(output) - 1)), whole()),),)
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(output) if self.bias else 0

@@ -8,6 +8,7 @@ from convcost.errors import FieldError
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import ChoiceKind, Flag, InputChannels, PerAxis, Probability, SpatialRank, Text
 from convcost.ops.list_kinds import FullShape
+from convcost.ops.reads import Reads, copied, interpolated, same, same_shape
 from convcost.ops.window import spatial, with_spatial
 
 UpsampleMode = Annotated[str, ChoiceKind("nearest", "linear", "bilinear", "trilinear")]
@@ -39,6 +40,9 @@ class Identity(Operator):
     def out_shape(self, inputs: Inputs) -> Shape:
         (shape,) = inputs
         return shape
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return same_shape(inputs)
 
 
 @operator("dropout", family="movement")
@@ -91,6 +95,19 @@ class Upsample(Operator):
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return 0 if self.copies else (2 * prod((2,) * self.rank) - 1) * prod(output)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        (shape,) = inputs
+        at = len(shape) - self.rank
+        factors = (None,) * self.rank if self.to_size else self.scale_factor
+        axes = enumerate(zip(shape[at:], output[at:], factors, strict=True), at)
+        found = [
+            copied(axis, size, out, factor)
+            if self.copies
+            else interpolated(axis, size, out, self.align_corners, factor)
+            for axis, (size, out, factor) in axes
+        ]
+        return (((*map(same, range(at)), *found),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         wanted = RANK_OF_MODE.get(self.mode, self.rank)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from convcost.arith import Shape, Size, is_int, note_divides, prod
+from convcost.arith import Shape, Size, floor_div, is_int, note_divides, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import Count, Flag, InputChannels, SpatialRank
 from convcost.ops.list_kinds import FullShape
+from convcost.ops.reads import AxisRead, Reads, Taps, grouped, same, same_shape, whole
 
 NO_MACS = "normalisation scales each element; no weight is shared over a window"
 
@@ -48,6 +49,9 @@ class BatchNorm(Norm):
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return 2 * prod(output)
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return same_shape(inputs)
+
 
 @operator("group_norm", family="normalisation")
 class GroupNorm(Norm):
@@ -70,6 +74,11 @@ class GroupNorm(Norm):
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return (7 if self.affine else 5) * prod(output)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """The channels of its group, everywhere."""
+        channels = grouped(0, self.num_channels, self.num_channels, self.num_groups)
+        return (((channels, *(whole() for _ in output[1:])),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         note_divides(self.num_groups, self.num_channels)
@@ -115,6 +124,10 @@ class LayerNorm(Norm):
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return (5 + (1 if self.elementwise_affine else 0) + (1 if self.shifts else 0)) * prod(output)
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        kept = len(output) - len(self.normalized_shape)
+        return (((*map(same, range(kept)), *(whole() for _ in self.normalized_shape)),),)
+
     def check(self, inputs: Inputs) -> Iterator[str]:
         ending = inputs[0][max(0, len(inputs[0]) - len(self.normalized_shape)) :]
         if all(map(is_int, (*ending, *self.normalized_shape))) and ending != self.normalized_shape:
@@ -153,6 +166,10 @@ class InstanceNorm(Norm):
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return (7 if self.affine else 5) * prod(output)
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        at = len(output) - self.rank
+        return (((*map(same, range(at)), *(whole() for _ in range(self.rank))),),)
+
     def check(self, inputs: Inputs) -> Iterator[str]:
         sizes = inputs[0][len(inputs[0]) - self.rank :]
         if all(map(is_int, sizes)) and prod(sizes) == 1:
@@ -177,6 +194,12 @@ class LocalResponseNorm(Norm):
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return (self.size + 5) * prod(output)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """Of an even number of neighbouring channels, one more in front."""
+        front = floor_div(self.size, 2)
+        channels = AxisRead(axis=0, taps=(Taps(first=-front, last=self.size - 1 - front),))
+        return (((channels, *map(same, range(1, len(output)))),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         if len(inputs[0]) < 2:

@@ -7,6 +7,7 @@ from convcost.arith import Shape, Size, is_int, prod, smallest
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.conv import check_window, show_window
 from convcost.ops.kinds import Flag, InputChannels, PerAxis, PoolPadding, SpatialRank
+from convcost.ops.reads import Reads, binned, front_of_same, same, whole, windows
 from convcost.ops.window import extent, slid, slid_ceil, slid_same, spatial, with_spatial
 
 NO_PARAMETERS = "pooling learns nothing"
@@ -67,6 +68,15 @@ class Pool(Operator):
                 slid(*axis) for axis in zip(sizes, self.kernel_size, self.stride, self.padding, self.rates, strict=True)
             )
         )
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        (shape,) = inputs
+        at = len(shape) - self.rank
+        padding = self.padding
+        if self.is_same:
+            axes = zip(spatial(shape, self.rank), self.kernel_size, self.stride, self.rates, strict=True)
+            padding = tuple(front_of_same(*axis) for axis in axes)
+        return (((*map(same, range(at)), *windows(at, self.kernel_size, self.stride, padding, self.rates)),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         if self.is_same:
@@ -151,6 +161,12 @@ class AdaptivePool(Operator):
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(inputs[0])
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        (shape,) = inputs
+        at = len(shape) - self.rank
+        bins = [binned(at + number, shape[at + number], out) for number, out in enumerate(self.output_size)]
+        return (((*map(same, range(at)), *bins),),)
+
     def describe(self) -> str:
         return f"to {show_shape(self.output_size)}"
 
@@ -199,6 +215,9 @@ class GlobalPool(Operator):
 
     def elementwise(self, inputs: Inputs, output: Shape) -> Size:
         return prod(inputs[0])
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return (((*map(same, range(len(output) - self.rank)), *(whole() for _ in range(self.rank))),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         if self.rank < 1:

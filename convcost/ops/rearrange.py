@@ -1,12 +1,14 @@
 """Operators that copy data to other places: permute, channel shuffle, shift, pad, pixel shuffle."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Annotated
 
-from convcost.arith import Shape, Size, exact_div, is_int, note_divides, prod
+from convcost.arith import Shape, Size, exact_div, floor_div, is_int, looks_equal, note_divides, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import ChoiceKind, Count, Extent, Flag, InputChannels, PerAxis, SpatialRank, Whole
 from convcost.ops.list_kinds import Order
+from convcost.ops.reads import AxisRead, Product, Reads, Taps, at_most_whole, chosen, one, same, windows
 from convcost.ops.window import spatial, with_spatial
 
 COPIES = {"params": "moves its input", "macs": "copies; nothing is multiplied", "elementwise": "copies"}
@@ -34,6 +36,11 @@ class Permute(Operator):
         (shape,) = inputs
         first = len(shape) - self.rank - 1
         return (*shape[:first], *(shape[first + axis] for axis in self.dims))
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        first = len(output) - self.rank - 1
+        moved = [same(first + self.dims.index(axis)) for axis in range(self.rank + 1)]
+        return (((*map(same, range(first)), *moved),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         if len(self.dims) != self.rank + 1:
@@ -67,6 +74,16 @@ class ChannelShuffle(Operator):
         (shape,) = inputs
         return shape
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """Of groups of n channels, place n groups + g has channel g n + n."""
+        others = tuple(map(same, range(1, len(output))))
+        if not (is_int(self.channels) and is_int(self.groups)):
+            return (((AxisRead(axis=0, at_most=True), *others),),)
+        many = self.channels // self.groups if self.inverse else self.groups
+        step = self.channels // many
+        taps = tuple(Taps(first=group * step, last=group * step) for group in range(many))
+        return (((AxisRead(axis=0, period=many, taps=taps), *others),),)
+
     def check(self, inputs: Inputs) -> Iterator[str]:
         note_divides(self.groups, self.channels)
         if is_int(self.groups) and is_int(self.channels) and self.channels % self.groups:
@@ -98,6 +115,26 @@ class Shift(Operator):
     def out_shape(self, inputs: Inputs) -> Shape:
         (shape,) = inputs
         return shape
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """A product for each offset and the channels that it moves, and one for the channels that stay."""
+        rank = len(self.kernel_size)
+        if not all(map(is_int, (*self.kernel_size, self.channels))):
+            front = tuple(
+                rate * floor_div(kernel, 2) for kernel, rate in zip(self.kernel_size, self.dilation, strict=True)
+            )
+            return (((at_most_whole(), *windows(1, self.kernel_size, (1,) * rank, front, self.dilation)),),)
+        taps, moved = prod(self.kernel_size), self.moved_channels
+        numbers = product(*(range(kernel) for kernel in self.kernel_size)) if moved else ()
+        products: list[Product] = []
+        for number, places in enumerate(numbers):
+            axes = zip(places, self.kernel_size, self.dilation, strict=True)
+            offsets = [rate * (place - kernel // 2) for place, kernel, rate in axes]
+            channels = chosen(0, self.channels, range(number, moved, taps))
+            products.append((channels, *(one(1 + axis, offset) for axis, offset in enumerate(offsets))))
+        if moved < self.channels:
+            products.append((chosen(0, self.channels, range(moved, self.channels)), *map(same, range(1, rank + 1))))
+        return (tuple(products),)
 
     @property
     def moved_channels(self) -> int:
@@ -141,6 +178,13 @@ class Pad(Operator):
             self.channels_before + self.channels + self.channels_after,
             tuple(front + size + behind for front, size, behind in sizes),
         )
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        at = len(output) - len(self.before)
+        padded = [one(at + axis, -front).replace(border=self.mode) for axis, front in enumerate(self.before)]
+        extra = (self.channels_before, self.channels_after)
+        channels = one(at - 1, -self.channels_before, partial=any(not looks_equal(more, 0) for more in extra))
+        return (((*map(same, range(at - 1)), channels, *padded),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         if self.mode == "constant":
@@ -194,6 +238,20 @@ class PixelShuffle(Operator):
             tuple(size * self.upscale_factor for size in spatial(shape, self.rank)),
         )
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """A product for each place within the cells: its channel, and the positions that are there."""
+        at, factor = len(output) - self.rank - 1, self.upscale_factor
+        before = tuple(map(same, range(at)))
+        if not is_int(factor):
+            coarse = [AxisRead(axis=at + 1 + axis, period=factor) for axis in range(self.rank)]
+            return (((*before, at_most_whole(), *coarse),),)
+        products = []
+        for number, places in enumerate(product(range(factor), repeat=self.rank)):
+            channels = AxisRead(axis=at, step=factor**self.rank, taps=(Taps(first=number, last=number),))
+            there = [chosen(at + 1 + axis, factor, [place], step=1) for axis, place in enumerate(places)]
+            products.append((*before, channels, *there))
+        return (tuple(products),)
+
     def check(self, inputs: Inputs) -> Iterator[str]:
         places = prod((self.upscale_factor,) * self.rank)
         if is_int(places) and is_int(self.channels) and self.channels % places:
@@ -232,6 +290,23 @@ class PixelUnshuffle(Operator):
             self.channels * prod((self.downscale_factor,) * self.rank),
             tuple(exact_div(size, self.downscale_factor) for size in spatial(shape, self.rank)),
         )
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """A product for each place within the cells: the channels that show it."""
+        at, factor = len(output) - self.rank - 1, self.downscale_factor
+        before = tuple(map(same, range(at)))
+        if not is_int(factor):
+            cells = windows(at + 1, *((size,) * self.rank for size in (factor, factor, 0, 1)))
+            return (((*before, at_most_whole(), *cells),),)
+        products = []
+        for number, places in enumerate(product(range(factor), repeat=self.rank)):
+            channels = chosen(at, factor**self.rank, [number], step=1)
+            there = [
+                AxisRead(axis=at + 1 + axis, step=factor, taps=(Taps(first=place, last=place),))
+                for axis, place in enumerate(places)
+            ]
+            products.append((*before, channels, *there))
+        return (tuple(products),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         for size in spatial(inputs[0], self.rank):

@@ -8,6 +8,7 @@ from convcost.ops.base import Inputs, operator
 from convcost.ops.conv import Conv, show_window
 from convcost.ops.kinds import Count
 from convcost.ops.list_kinds import UnequalGroups
+from convcost.ops.reads import Reads, at_most_whole
 from convcost.ops.window import positions
 
 
@@ -46,6 +47,12 @@ class SelfGroupedConv(Conv):
     def dense_macs(self, output: Shape) -> Size:
         """The multiply-accumulates that a masked convolution executes, zeros included."""
         return self.in_channels * self.out_channels * prod(self.kernel_size) * positions(output, self.rank)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        """As without groups: which channels a group reads is learned."""
+        ((product,),) = super().reads(inputs, output)
+        at = len(product) - self.rank - 1
+        return (((*product[:at], at_most_whole(), *product[at + 1 :]),),)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         for filters, channels in self.groups:

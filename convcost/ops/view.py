@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any
 
-from convcost.arith import Shape, Size, dense_strides, equal, exact_div, is_int, prod
+from convcost.arith import Shape, Size, dense_strides, equal, exact_div, floor_div, is_int, prod
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import Axis, Count, InputChannels, PerAxis, SpatialRank, Whole
 from convcost.ops.list_kinds import NewShape
+from convcost.ops.reads import Reads, one, regrouped, same
 from convcost.ops.window import spatial, with_spatial
 
 VIEW = {"params": "a view", "macs": "a view", "elementwise": "a view"}
@@ -38,6 +39,9 @@ class Flatten(Operator):
     def out_shape(self, inputs: Inputs) -> Shape:
         (shape,) = inputs
         return (*shape[: len(shape) - self.rank - 1], prod(shape[len(shape) - self.rank - 1 :]))
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return regrouped(inputs[0], output)
 
     def view_strides(self, shape: Shape, strides: Shape) -> Shape | None:
         first = len(shape) - self.rank - 1
@@ -76,6 +80,9 @@ class Reshape(Operator):
     def out_shape(self, inputs: Inputs) -> Shape:
         (shape,) = inputs
         return (*shape[: len(shape) - self.rank - 1], *self.shape)
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return regrouped(inputs[0], output)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         found = inputs[0][len(inputs[0]) - self.rank - 1 :]
@@ -152,6 +159,13 @@ class Crop(Operator):
         (shape,) = inputs
         return with_spatial(shape, len(self.size), self.channels, self.size)
 
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        (shape,) = inputs
+        at = len(shape) - len(self.size)
+        axes = enumerate(zip(shape[at:], self.size, strict=True), at)
+        cut = [one(axis, floor_div(size - left, 2)) for axis, (size, left) in axes]
+        return (((*map(same, range(at)), *cut),),)
+
     def check(self, inputs: Inputs) -> Iterator[str]:
         found = spatial(inputs[0], len(self.size))
         for wanted, have in zip(self.size, found, strict=True):
@@ -161,6 +175,12 @@ class Crop(Operator):
 
     def describe(self) -> str:
         return f"to {show_shape(self.size)}"
+
+
+def part_of(output: Shape, at: int, offset: Size) -> Reads:
+    """The elements from `offset` on of axis `at`."""
+    axes = tuple(one(axis, offset) if axis == at else same(axis) for axis in range(len(output)))
+    return ((axes,),)
 
 
 @operator("slice", family="movement")
@@ -192,6 +212,9 @@ class Slice(Operator):
         (shape,) = inputs
         at = len(shape) - self.rank - 1 + self.axis
         return (*shape[:at], self.stop - self.start, *shape[at + 1 :])
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        return part_of(output, len(output) - self.rank - 1 + self.axis, self.start)
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         wrong = list(check_axis(self.axis, self.rank, inputs[0]))
@@ -230,6 +253,10 @@ class Split(Operator):
         (shape,) = inputs
         at = len(shape) - self.rank - 1 + self.axis
         return (*shape[:at], exact_div(shape[at], self.sections), *shape[at + 1 :])
+
+    def reads(self, inputs: Inputs, output: Shape) -> Reads:
+        at = len(output) - self.rank - 1 + self.axis
+        return part_of(output, at, self.index * output[at])
 
     def check(self, inputs: Inputs) -> Iterator[str]:
         wrong = list(check_axis(self.axis, self.rank, inputs[0]))

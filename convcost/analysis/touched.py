@@ -1,0 +1,143 @@
+"""The cells of the input that an element touches, and the elements that see a cell: exact sets, hole by hole.
+
+An interval hides what dilation leaves out (gridding), and at the border what paths through padding do not reach. Here
+sets of elements are carried through the graph, from an element back to the input, or from a cell of the input on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from convcost.analysis.cells import Box, Boxes, Cells, readers, seen_of
+from convcost.analysis.receptive_field import Field
+from convcost.arith import Shape
+from convcost.graph import Graph
+from convcost.ops.reads import Product, Reads
+from convcost.record import Record
+
+__all__ = ["Touched", "seeing", "touched"]
+
+
+class Touched(Record):
+    """Cells along the spatial axes; `at_most`: a bound, and no more than these."""
+
+    cells: Boxes
+    at_most: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many cells there are."""
+        return len(self.cells)
+
+    @property
+    def ends(self) -> tuple[tuple[int, int], ...]:
+        """The first and last cell along each axis; () where there is none."""
+        return self.cells.ends()
+
+
+def full(shape: Shape) -> Box:
+    """All elements of a node."""
+    return tuple(Cells.span(0, size) for size in shape)
+
+
+@lru_cache(4096)
+def reads_of(op: object, inputs: tuple[Shape, ...], output: Shape) -> Reads:
+    """What the operator reads, worked out once."""
+    return op.reads(inputs, output)  # type: ignore[attr-defined]
+
+
+def touched(
+    graph: Graph, fields: Sequence[Field | None], position: int, unit: Sequence[int], bounded: bool, source: int = 0
+) -> Touched:
+    """What the elements of the node at `position` touch whose place along the node's spatial axes is `unit`.
+
+    The axes of the node that no axis of the input leads to (channels, and axes behind global operators) are taken as a
+    whole. `bounded`: on maps as they are; else as if each map went on behind its borders, up to the last operator that
+    reads all of one.
+    """
+    spatial = [_spatial(field) for field in fields]
+    places = dict(zip(sorted(spatial[position]), unit, strict=True))
+    start = tuple(
+        Cells.of([places[axis]]) if axis in places else Cells.span(0, size)
+        for axis, size in enumerate(graph.nodes[position].shape)
+    )
+    wanted: dict[tuple[int, bool], Boxes] = {(position, bounded): Boxes([start])}
+    at_most = False
+    for number in range(position, source, -1):
+        node = graph.nodes[number]
+        for bordered in (False, True):
+            boxes = wanted.pop((number, bordered), None)
+            if boxes is None or node.is_input:
+                continue
+            reads = reads_of(node.op, graph.input_shapes(node), node.shape)
+            for place, products in zip(node.inputs, reads, strict=True):
+                for product in products if fields[place] is not None else ():
+                    ends = bordered or any(product[axis].axis is None for axis in spatial[place])
+                    for box in boxes:
+                        free = set() if ends else spatial[place]
+                        image, exact = _image(product, box, graph.nodes[place].shape, node.shape, free)
+                        wanted.setdefault((place, ends), Boxes()).add(image)
+                        at_most = at_most or not exact
+    axes = sorted(spatial[source])
+    found = [wanted.get((source, bordered), Boxes()).along(axes) for bordered in (False, True)]
+    return Touched(cells=Boxes(box for boxes in found for box in boxes), at_most=at_most)
+
+
+def _spatial(field: Field | None) -> set[int]:
+    return {axis.axis for axis in field.axes if axis.axis is not None} if field is not None else set()
+
+
+def _image(product: Product, box: Box, shape: Shape, output: Shape, free: set[int]) -> tuple[Box, bool]:
+    """What a box of the output reads of an input, and whether it is no mere bound; `free` axes have no borders."""
+    found, exact = [], True
+    for axis, (read, size) in enumerate(zip(product, shape, strict=True)):
+        if read.axis is None or read.scattered:
+            scattered = read.axis is not None and len(box[read.axis]) < output[read.axis]
+            exact = exact and not read.at_most and not scattered
+            found.append(Cells.span(0, size))
+            continue
+        exact = exact and not read.at_most
+        cells = seen_of(box[read.axis], read)
+        found.append(cells if axis in free else cells.within(size, read.border))
+    return tuple(found), exact
+
+
+def seeing(graph: Graph, fields: Sequence[Field | None], pixel: Sequence[int], source: int = 0) -> list[Touched | None]:
+    """Of every node the elements that see the cell of the input at `pixel`, along the node's spatial axes; None where
+    none does."""
+    spatial = [_spatial(field) for field in fields]
+    places = dict(zip(sorted(spatial[source]), pixel, strict=True))
+    shape = graph.nodes[source].shape
+    start = tuple(
+        Cells.of([places[axis]]) if axis in places else Cells.span(0, size) for axis, size in enumerate(shape)
+    )
+    found: list[tuple[Boxes, bool] | None] = [None] * len(graph.nodes)
+    found[source] = Boxes([start]), False
+    for number, node in enumerate(graph.nodes):
+        if node.is_input:
+            continue
+        reads = reads_of(node.op, graph.input_shapes(node), node.shape)
+        boxes, at_most = Boxes(), False
+        for place, products in zip(node.inputs, reads, strict=True):
+            before = found[place]
+            if before is None:
+                continue
+            for product in products:
+                for box in before[0]:
+                    boxes.add(_preimage(product, box, graph.nodes[place].shape, node.shape))
+                at_most = at_most or before[1] or any(read.at_most or read.scattered for read in product)
+        found[number] = (boxes, at_most) if boxes.boxes else None
+    return [
+        None if one is None else Touched(cells=one[0].along(sorted(axes)), at_most=one[1])
+        for one, axes in zip(found, spatial, strict=True)
+    ]
+
+
+def _preimage(product: Product, box: Box, shape: Shape, output: Shape) -> Box:
+    """The elements of an output that read any of a box of an input."""
+    found = list(full(output))
+    for read, cells, size in zip(product, box, shape, strict=True):
+        if read.axis is not None and not read.scattered:
+            found[read.axis] = found[read.axis] & readers(cells, read, size, output[read.axis])
+    return tuple(found)
