@@ -8,6 +8,7 @@ is registered by the module that knows the type (`formulas/symbolic.py`); nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from functools import reduce, singledispatch
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +32,16 @@ __all__ = [
     "exact_div",
     "floor_div",
     "is_int",
+    "is_tangled",
     "joint_size",
     "largest",
     "looks_equal",
+    "never_below",
     "note_divides",
     "note_equal",
     "prod",
     "smallest",
+    "tidied",
 ]
 
 
@@ -128,6 +132,23 @@ def smallest(sizes: list[Size]) -> Size:
     return division(next((size for size in sizes if not is_int(size)), 0)).smallest(sizes)
 
 
+def never_below(first: Size, second: Size) -> bool:
+    """Whether the first of two sizes is at least the second: of symbols, whether that is seen to hold at all values."""
+    if isinstance(first, (int, Fraction)) and isinstance(second, (int, Fraction)):
+        return first >= second
+    return _division_for(first, second).never_below(first, second)
+
+
+def tidied(size: Size) -> Size:
+    """A size as its type writes it best: a symbolic one multiplied out, so that equal ones look equal."""
+    return size if is_int(size) else division(size).tidied(size)
+
+
+def is_tangled(size: Size) -> bool:
+    """Whether a size is of so many maxima and minima that nobody reads it, and work on it takes long."""
+    return not isinstance(size, (int, Fraction)) and division(size).is_tangled(size)
+
+
 def joint_size(first: Size, second: Size) -> Size:
     """The size of an axis on which two operands meet: an axis of size 1 stretches to the other."""
     return _division_for(first, second).joint(first, second)
@@ -154,7 +175,8 @@ def _nothing(first: Size, second: Size) -> None:
 class Division:
     """How a type of sizes divides and compares. The default leaves division to the type's own `//` (object arrays).
 
-    `alike`, `unlike` and `divides` note what is taken for granted of symbols; `functions` are those of expressions in
+    `alike`, `unlike` and `divides` note what is taken for granted of symbols; `never_below` tells what holds at all of
+    their values, and `tidied` brings expressions into one form; `functions` are those of expressions in
     specs, by name, with `compare` and `choose` for comparisons and conditionals.
     """
 
@@ -168,6 +190,9 @@ class Division:
         alike: Callable[[Size, Size], None] = _nothing,
         unlike: Callable[[Size, Size], None] = _nothing,
         divides: Callable[[Size, Size], None] = _nothing,
+        never_below: Callable[[Size, Size], bool] = lambda first, second: bool(first >= second),
+        tidied: Callable[[Size], Size] = lambda size: size,
+        is_tangled: Callable[[Size], bool] = lambda size: False,
         functions: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         self.exact = exact
@@ -178,6 +203,9 @@ class Division:
         self.alike = alike
         self.unlike = unlike
         self.divides = divides
+        self.never_below = never_below
+        self.tidied = tidied
+        self.is_tangled = is_tangled
         self.functions = functions or {}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "sympy", "numpy", "pydantic", "fvcore"}
+HEAVY = {"torch", "sympy", "numpy", "pydantic", "fvcore", "matplotlib"}
 
 
 def loaded_by(code: str) -> set[str]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import gcd, lcm
+from math import floor, gcd, lcm
 from typing import Any
 
-from convcost.arith import Size, ceil_div, is_int, largest, looks_equal, smallest
+from convcost.arith import Size, ceil_div, is_int, is_tangled, largest, looks_equal, smallest, tidied
 from convcost.ops.reads import AxisRead
 from convcost.record import Record
 
@@ -33,6 +33,8 @@ class AxisMap(Record):
     lows: tuple[Any, ...] = (0,)
     highs: tuple[Any, ...] = (0,)
     at_most: bool = False
+    placed: bool = True
+    """Whether what is seen lies within the interval; else no more is known than how large it is at most."""
 
     @property
     def stride(self) -> Any:
@@ -45,7 +47,7 @@ class AxisMap(Record):
     def sizes(self) -> tuple[Any, ...]:
         """The size of the interval of each phase that sees anything."""
         ends = zip(self.lows, self.highs, strict=True)
-        return tuple(high - low + 1 for low, high in ends if low is not None)
+        return tuple(tidied(high - low + 1) for low, high in ends if low is not None)
 
     @property
     def size(self) -> Any:
@@ -58,11 +60,23 @@ class AxisMap(Record):
         nothing is seen, or the phases are not known."""
         if not is_int(self.period):
             return None
+        if len(self.lows) == 1:  # the same centre in every phase of a turn
+            if self.lows[0] is None:
+                return None
+            return half(self.lows[0] + self.highs[0]) - self.stride * Fraction(self.period - 1, 2)
         found = [self.at(phase) for phase in range(self.period)]
         centres = [
             half(low + high) - phase * self.stride for phase, end in enumerate(found) if end for low, high in [end]
         ]
         return sum(centres[1:], centres[0]) * Fraction(1, len(centres)) if centres else None
+
+    @property
+    def is_tangled(self) -> bool:
+        """Whether its ends are too many cases to follow."""
+        return any(
+            low is not None and (is_tangled(low) or is_tangled(high))
+            for low, high in zip(self.lows, self.highs, strict=True)
+        )
 
     def at(self, position: int) -> tuple[int, int] | None:
         """The interval that a position sees, or None."""
@@ -128,15 +142,23 @@ def through(seen: AxisMap, read: AxisRead) -> AxisMap:
     """What an output sees that reads so, where the positions of what it reads see `seen`."""
     (taps, *others) = read.taps
     at_most = seen.at_most or read.at_most
+    placed = seen.placed and (not read.at_most or looks_equal(read.period, 1))
+    if all(low is None for low in seen.lows):
+        return seen.replace(period=read.period, step=seen.step * read.step, lows=(None,), highs=(None,))
     if not others and taps is not None and looks_equal(seen.period, 1):
+        uneven = seen.step - 1 if read.at_most and not looks_equal(read.period, 1) else 0  # see bounded
         return AxisMap(
             period=read.period,
             step=seen.step * read.step,
-            lows=(seen.lows[0] + seen.step * taps.first,),
-            highs=(seen.highs[0] + seen.step * taps.last,),
+            lows=(tidied(seen.lows[0] + seen.step * taps.first),),
+            highs=(tidied(seen.highs[0] + seen.step * taps.last + uneven),),
             at_most=at_most,
+            placed=placed,
         )
-    if not others and taps is not None and not (is_int(seen.period) and is_int(read.period)):
+    concrete = taps is None or (is_int(taps.first) and is_int(taps.last))
+    if not others and taps is not None and not (is_int(seen.period) and is_int(read.period) and concrete):
+        return bounded(seen, read)
+    if seen.at_most and len(seen.lows) == 1 and not looks_equal(seen.period, 1):
         return bounded(seen, read)
     turns = seen.period // gcd(seen.period, read.step) if read.step else 1
     period = read.period * turns
@@ -150,6 +172,7 @@ def through(seen: AxisMap, read: AxisRead) -> AxisMap:
         lows=tuple(low for low, _ in ends),
         highs=tuple(high for _, high in ends),
         at_most=at_most,
+        placed=placed,
     )
 
 
@@ -167,16 +190,69 @@ def _seen_at(seen: AxisMap, read: AxisRead, position: int) -> tuple[Any, Any]:
     ends = [end for end in map(seen.at, positions_read(read, position)) if end is not None]
     if not ends:
         return None, None
-    return min(low for low, _ in ends), max(high for _, high in ends)
+    lows, highs = zip(*ends, strict=True)
+    return (least(lows), most(highs)) if symbolic((*lows, *highs)) else (min(lows), max(highs))
 
 
 def bounded(seen: AxisMap, read: AxisRead) -> AxisMap:
-    """A bound on the size, where phases are symbols or too many: the largest interval, and the steps between taps."""
-    widths = [taps.last - taps.first for taps in read.taps if taps is not None]
-    reach = ceil_div(most(widths) * seen.step, seen.period) if widths else 0
+    """A bound on the size, where phases are symbols or too many: between straight lines, and the steps between taps."""
+    reach = ceil_div(tap_lines(read) * seen.step, seen.period * read.period)
     step = seen.step * read.step
     period = seen.period * read.period
-    return AxisMap(period=period, step=step, lows=(0,), highs=(seen.size + reach - 1,), at_most=True)
+    highs = (between_lines(seen) + reach - 1,)
+    return AxisMap(period=period, step=step, lows=(0,), highs=highs, at_most=True, placed=False)
+
+
+def tap_lines(read: AxisRead) -> Any:
+    """How far two lines lie apart that rise by the step in a period and hold the taps of all positions, times the
+    period."""
+    (taps, *others) = read.taps
+    if not others:
+        return 0 if taps is None else (taps.last - taps.first) * read.period + read.step * (read.period - 1)
+    known = [(taps, place * read.step) for place, taps in enumerate(read.taps) if taps is not None]
+    lasts = [taps.last * read.period - risen for taps, risen in known]
+    return max(lasts, default=0) - min((taps.first * read.period - risen for taps, risen in known), default=0)
+
+
+def between_lines(seen: AxisMap) -> Any:
+    """How far two lines lie apart that rise by the stride and hold the intervals of all positions.
+
+    Intervals that all positions of a turn share rise by a whole step at once, so that the lines leave up to a step less
+    one more than the size.
+    """
+    if len(seen.lows) > 1:
+        stride = Fraction(seen.step, seen.period)
+        ends = [(place, low, high) for place, (low, high) in enumerate(zip(seen.lows, seen.highs, strict=True))]
+        known = [(low - place * stride, high - place * stride) for place, low, high in ends if low is not None]
+        return floor(max(high for _, high in known) - min(low for low, _ in known)) + 1 if known else 0
+    return seen.size if seen.at_most or looks_equal(seen.period, 1) else seen.size + seen.step - 1
+
+
+def _between_lines_of(several: list[AxisMap]) -> AxisMap:
+    """A bound that holds the intervals of several maps of one stride, whatever their phases."""
+    bottoms, tops = [], []
+    for seen in several:
+        rise = seen.stride * (seen.period - 1)
+        bottoms += [low - rise for low in seen.lows if low is not None]
+        tops += [high for high in seen.highs if high is not None]
+    first = several[0]
+    size = floor(max(tops) - min(bottoms)) + 1 if tops else 0
+    return AxisMap(period=first.period, step=first.step, lows=(0,), highs=(size - 1,), at_most=True, placed=False)
+
+
+def can_be_joined(several: Sequence[AxisMap]) -> bool:
+    """Whether it is known where what several maps see lies, so that what they see together can be said."""
+    first = several[0]
+    if all(seen == first for seen in several):
+        return True
+    if not all(seen.placed for seen in several):
+        return False
+    return all(
+        is_int(seen.period) or (looks_equal(seen.period, other.period) and len(seen.lows) == len(other.lows) == 1)
+        for seen in several
+        for other in several
+        if seen is not other and looks_equal(seen.stride, other.stride)
+    )
 
 
 def union(several: Sequence[AxisMap]) -> tuple[AxisMap, ...]:
@@ -191,9 +267,17 @@ def _joined(several: list[AxisMap]) -> AxisMap:
     if all(seen is first or seen == first for seen in several):
         return first
     at_most = any(seen.at_most for seen in several)
-    if at_most or not all(is_int(seen.period) for seen in several):
+    concrete = all(is_int(seen.period) for seen in several)
+    placed = all(seen.placed for seen in several)
+    if concrete and placed and lcm(*(seen.period for seen in several)) > LONGEST_PERIOD:
+        return _between_lines_of(several)
+    shared = all(looks_equal(seen.period, first.period) and len(seen.lows) == 1 for seen in several)
+    if not concrete and shared and placed:
+        low, high = least([seen.lows[0] for seen in several]), most([seen.highs[0] for seen in several])
+        return first.replace(lows=(low,), highs=(high,), at_most=at_most)
+    if not placed or not concrete:
         size = most([seen.size for seen in several])
-        return AxisMap(period=first.period, step=first.step, lows=(0,), highs=(size - 1,), at_most=at_most)
+        return AxisMap(period=first.period, step=first.step, lows=(0,), highs=(size - 1,), at_most=True, placed=False)
     period = lcm(*(seen.period for seen in several))
     spread = [seen.spread(period) for seen in several]
     phases = max(len(seen.lows) for seen in spread)
@@ -204,4 +288,5 @@ def _joined(several: list[AxisMap]) -> AxisMap:
         step=spread[0].step,
         lows=tuple(least([low for low, _ in phase]) if phase else None for phase in seeing),
         highs=tuple(most([high for _, high in phase]) if phase else None for phase in seeing),
+        at_most=at_most,
     )

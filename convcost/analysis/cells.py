@@ -125,7 +125,18 @@ def seen_of(cells: Cells, read: AxisRead) -> Cells:
         for tap in range(taps.first, taps.last + 1, taps.rate):
             found = found | spaced.shifted(tap)
         return found
-    return Cells.of(place for position in cells for place in positions_read(read, position))
+    return together([positions_read(read, position) for position in cells])
+
+
+def together(ranges: Iterable[range]) -> Cells:
+    """The positions of all ranges; of those that are without gaps as runs of bits."""
+    known = [places for places in ranges if places]
+    start = min((places.start for places in known), default=0)
+    bits = 0
+    for places in known:
+        for first in places if places.step > 1 else (places.start,):
+            bits |= (1 << (1 if places.step > 1 else len(places))) - 1 << (first - start)
+    return Cells(start, bits)
 
 
 def readers(cells: Cells, read: AxisRead, size: int, count: int) -> Cells:

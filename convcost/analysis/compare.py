@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcost.analysis.cost import analyze
-from convcost.analysis.field_forms import AxisField, field_of
+from convcost.analysis.receptive_field import AxisField, receptive_fields
 from convcost.analysis.result import Analysis, Cost, plain
 from convcost.arith import is_int
 from convcost.errors import ConvcostError
@@ -171,12 +171,14 @@ def _places(graph: Graph) -> dict[str, int]:
 
 def _field(graph: Graph, places: dict[str, int], names: tuple[str, ...]) -> tuple[AxisField, ...]:
     """What an output element of these nodes sees of their input, an axis."""
-    return field_of(graph.part(places[names[0]], places[names[-1]]))
+    field = receptive_fields(graph.part(places[names[0]], places[names[-1]]))[-1]
+    return () if field is None else field.axes
 
 
 def field_text(axis: AxisField) -> str:
-    """The extent of an axis; `whole` or an upper bound where it is that."""
-    return "whole" if axis.whole else f"<= {axis.extent}" if axis.at_most else str(axis.extent)
+    """The size along an axis; `whole` where an operator reads all of it, and `<=` where it is a bound."""
+    size = "whole" if axis.whole else str(axis.size)
+    return f"<= {size}" if axis.is_bound else size
 
 
 def _what(node: Any, name: str) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from convcost.analysis.axis_map import AxisMap, half, least, positions_read
+from convcost.analysis.axis_map import AxisMap, half, least, most, positions_read
 from convcost.analysis.sight import AxisSight, Disagreement, Sight, joined, largest_size
-from convcost.arith import Shape, Size, is_int
+from convcost.arith import Shape, Size, is_int, looks_equal
 from convcost.graph import Graph, Node
 from convcost.ops.reads import AxisRead, Product, same_axes
 from convcost.record import Record
@@ -20,15 +20,19 @@ from convcost.record import Record
 __all__ = ["AxisField", "Field", "View", "receptive_fields"]
 
 Run = tuple[int, Sight | None]
+MOST_ELEMENTS = 2**17
+"""Along an axis with more elements they are not told apart."""
 
 
 class View(Record):
     """What the elements of a node see: `sight`, all together; along `axis` they differ, by runs of so many elements;
-    without runs it is not known how (axis -1: nor along which)."""
+    without runs it is not known how (axis -1: nor along which), but that each sees all of it or nothing where it is
+    `even`."""
 
     sight: Sight
     axis: int | None = None
     runs: tuple[Run, ...] = ()
+    even: bool = False
 
     def read(self, product: Product, shape: Shape, output: Shape, sizes: Shape) -> View | None:
         """What the output sees that reads this product of a node of this shape; None: nothing."""
@@ -36,19 +40,27 @@ class View(Record):
             return self
         own = self.axis
         if own is None:
-            axis = next((axis for axis, read in enumerate(product) if read.partial), None)
+            axis = self._partial(product, shape)
             if axis is None:
                 return self._scattered(View(sight=self.sight.read(product, shape, sizes)), product, shape)
-            return View(
-                sight=self.sight, axis=axis, runs=((shape[axis], self.sight),) if is_int(shape[axis]) else ()
-            ).read(product, shape, output, sizes)
+            if not _can_be_told(shape[axis]):
+                return View(sight=self.sight.read(product, shape, sizes), axis=product[axis].axis, even=True)
+            runs = ((shape[axis], self.sight),)
+            return View(sight=self.sight, axis=axis, runs=runs).read(product, shape, output, sizes)
         read = product[own] if own >= 0 else None
         if read is not None and read.axis is None:
             sight = self.sight.read(product, shape, sizes)
             return View(sight=sight.bound() if read.at_most else sight)
-        if read is None or read.axis is None or read.scattered or not self.runs or not is_int(output[read.axis]):
-            return self._unknown(product, shape, sizes)
+        if read is None or read.axis is None or read.scattered or not self.runs or not _can_be_told(output[read.axis]):
+            return self._unknown(product, shape, output, sizes)
         return self._selected(read, product, shape, output, sizes)
+
+    def _partial(self, product: Product, shape: Shape) -> int | None:
+        """The first axis along which only some positions read anything; where they cannot be told apart, one through
+        which nothing is seen, as of others the maps say it."""
+        followed = [seen.axis for seen in self.sight.axes]
+        partial = (axis for axis, read in enumerate(product) if read.partial)
+        return next((axis for axis in partial if _can_be_told(shape[axis]) or axis not in followed), None)
 
     def _scattered(self, found: View, product: Product, shape: Shape) -> View:
         """Where an axis that is seen through lies spread along another now, it is not known which part is where."""
@@ -60,13 +72,16 @@ class View(Record):
             return found
         return View(sight=found.sight, axis=spread[0] if len(set(spread)) == 1 else -1)
 
-    def _unknown(self, product: Product, shape: Shape, sizes: Shape) -> View:
+    def _unknown(self, product: Product, shape: Shape, output: Shape, sizes: Shape) -> View:
         """What is read of elements that differ in an unknown way is bounded by what all see."""
         sight = self.sight.read(product, shape, sizes)
         read = product[self.axis] if self.axis is not None and self.axis >= 0 else None
-        if read is not None and (read.scattered or read == AxisRead(axis=read.axis)):
-            return View(sight=sight, axis=read.axis)
-        return View(sight=sight.bound(), axis=-1 if read is None else read.axis)
+        if read is None or read.axis is None or self.axis is None:
+            return View(sight=sight.bound(), axis=-1)
+        kept = read == AxisRead(axis=read.axis) and looks_equal(shape[self.axis], output[read.axis])
+        if read.scattered or kept:
+            return View(sight=sight, axis=read.axis, even=self.even)
+        return View(sight=sight.bound(), axis=read.axis)
 
     def _selected(self, read: AxisRead, product: Product, shape: Shape, output: Shape, sizes: Shape) -> View | None:
         elements = [sight for count, sight in self.runs for _ in range(count)]
@@ -74,6 +89,11 @@ class View(Record):
         seen = {id(sight): sight for sight in picked if sight is not None}
         done = {key: sight.read(product, shape, sizes) for key, sight in seen.items()}
         return view_of([None if sight is None else done[id(sight)] for sight in picked], read.axis)
+
+
+def _can_be_told(size: Size) -> bool:
+    """Whether an axis has few enough elements to follow each."""
+    return is_int(size) and size <= MOST_ELEMENTS
 
 
 def picked_elements(elements: list[Sight | None], read: AxisRead, count: int) -> list[Sight | None]:
@@ -136,6 +156,11 @@ def joined_views(several: Sequence[tuple[str, View]], output: Shape, node: str =
     if not axes:
         return View(sight=sight)
     (axis, *others) = axes
+    if not others and all(view.even or view.axis is None for _, view in several):
+        alike = [view for _, view in several if view.sight == sight]
+        if any(view.axis is None for view in alike):
+            return View(sight=sight)
+        return View(sight=sight, axis=axis, even=len(alike) == len(several))
     if others or axis < 0 or any(view.axis is not None and not view.runs for _, view in several):
         return View(sight=sight, axis=axis if not others else -1)
     lists = [
@@ -168,6 +193,12 @@ class AxisField(Record):
     input_size: Size
     axis: int | None
     maps: tuple[AxisMap, ...]
+    local: tuple[AxisMap, ...] = ()
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the size is a bound that can be missed: what sees at most 1 element sees it."""
+        return self.at_most and not looks_equal(self.size, 1)
 
     @property
     def padding(self) -> Any:
@@ -223,7 +254,7 @@ def views(graph: Graph, source: int = 0, leading: int = 0) -> list[View | None]:
     shape = graph.nodes[source].shape
     sizes = shape[leading + 1 :]
     start = View(
-        sight=Sight(axes=tuple(AxisSight(axis=leading + 1 + number) for number in range(len(sizes))), dense=True)
+        sight=Sight(axes=tuple(AxisSight(axis=axis, input_size=size) for axis, size in enumerate(sizes, leading + 1)))
     )
     found: list[View | None] = []
     known: dict[Any, Any] = {}
@@ -274,16 +305,19 @@ def _axis_field(seen: AxisSight, shape: Shape, size: Size) -> AxisField:
     count = 1 if seen.axis is None else shape[seen.axis]
     one = seen.maps[0] if len(seen.maps) == 1 and seen.axis is not None else None
     starts = [found.lows[0] for found in seen.maps if found.lows[0] is not None]
+    beside = seen.whole and len(seen.maps) > 1 and not is_int(size)  # what is seen beside all of it lies within
+    at_most = seen.at_most or (beside and not any(looks_equal(found.size, size) for found in seen.maps))
     return AxisField(
-        size=largest_size(seen.maps, count),
+        size=size if beside else largest_size(seen.maps, count),
         stride=one.stride if one is not None else None,
-        start=None if seen.at_most or not starts else least(starts),
+        start=None if at_most or not starts else least(starts),
         local_size=seen.size_of_local(count),
-        shortest=seen.shortest.size,
-        longest=seen.longest.size,
+        shortest=least([path.size for path in seen.shortest]),
+        longest=most([path.size for path in seen.longest]),
         whole=seen.whole,
-        at_most=seen.at_most,
+        at_most=at_most,
         input_size=size,
         axis=seen.axis,
         maps=seen.maps,
+        local=seen.local,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from convcost.analysis.memory import Peak
 from convcost.arith import Shape, Size
@@ -12,6 +14,10 @@ from convcost.graph import Graph, Node
 from convcost.metrics import CONVENTION
 from convcost.record import Record
 from convcost.version import __version__
+
+if TYPE_CHECKING:
+    from convcost.analysis.field_result import NetworkFields
+    from convcost.analysis.receptive_field import Field
 
 __all__ = ["Analysis", "Cost", "LayerCost", "Totals", "cost_json", "plain", "row_json"]
 
@@ -86,6 +92,23 @@ class Analysis(Record):
         """Whether the cost of every layer is known."""
         return not self.unsupported
 
+    @cached_property
+    def receptive_fields(self) -> NetworkFields | None:
+        """The receptive field of every node in the first input that has spatial axes; None where none has."""
+        from convcost.analysis.field_result import network_fields
+
+        spatial = any(len(node.shape) > 1 for node in self.graph.inputs)
+        return network_fields(self.graph) if spatial else None
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {node.name: position for position, node in enumerate(self.graph.nodes)}
+
+    def field_of(self, node: Node | None) -> Field | None:
+        """The receptive field of a layer; None where it sees nothing of the input, or has no spatial axes."""
+        found = self.receptive_fields
+        return None if node is None or found is None else found.of_nodes[self._positions[node.name]]
+
     @property
     def convention(self) -> dict[str, Any]:
         """What the numbers mean."""
@@ -93,11 +116,27 @@ class Analysis(Record):
 
     def to_json(self) -> str:
         """The analysis as JSON, with every layer; as `convcost analyze --format json`."""
-        return self.document([layer.as_json() for layer in self.layers])
+        return self.document([layer.as_json() for layer in self.layers], [layer.node for layer in self.layers])
 
-    def document(self, layers: list[dict[str, Any]]) -> str:
-        """The JSON document with these layers, one a line: readable, and 2.7 times faster than indented."""
+    def document(self, layers: Sequence[dict[str, Any]], nodes: Sequence[Node | None]) -> str:
+        """The JSON document with these layers, one a line: readable, and 2.7 times faster than indented.
+
+        `nodes` are the layers' own, the last of several; None where they have none in common.
+        """
+        from convcost.analysis.field_result import field_json
+
         graph = self.graph
+        known: dict[tuple[int, int, bool], str] = {}  # layers that see the same share the text of it
+
+        def seen(node: Node | None) -> str:
+            field = self.field_of(node)
+            if field is None:
+                return "null"
+            key = id(field.axes), id(field.disagreement), field.dense
+            if key not in known:
+                known[key] = json.dumps(field_json(field))
+            return known[key]
+
         found = {
             "schema": SCHEMA,
             "tool": {"name": "convcost", "version": __version__},
@@ -117,7 +156,8 @@ class Analysis(Record):
             },
         }
         head = json.dumps(found, indent=1).removesuffix("\n}")
-        lines = ",\n".join(f"  {json.dumps(layer)}" for layer in layers)
+        rows = ((json.dumps(layer)[:-1], seen(node)) for layer, node in zip(layers, nodes, strict=True))
+        lines = ",\n".join(f'  {row}, "receptive_field": {field}}}' for row, field in rows)
         return f'{head},\n "layers": [\n{lines}\n ]\n}}'
 
 

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import lcm
 from typing import Any
 
-from convcost.analysis.axis_map import PLACE, AxisMap, constant, least, most, positions_read, through, union
-from convcost.arith import Shape, Size, is_int, looks_equal
+from convcost.analysis.axis_map import (
+    PLACE,
+    AxisMap,
+    can_be_joined,
+    constant,
+    distinct,
+    least,
+    most,
+    positions_read,
+    through,
+    union,
+)
+from convcost.arith import Shape, Size, is_int, looks_equal, never_below, tidied
 from convcost.ops.reads import CENTRE, AxisRead, Product
 from convcost.record import Record
 
 __all__ = ["AxisSight", "Disagreement", "Sight", "joined", "largest_size"]
+
+
+MOST_PHASES = 2**16
+"""Beyond so many it is not looked for gaps."""
 
 
 class Disagreement(Record):
@@ -33,16 +49,17 @@ class AxisSight(Record):
 
     `maps` through all paths, one for each stride that occurs; `local` through local operators alone, none where no path
     is local, and `local_size` the size at which the last of them became global; `shortest` and `longest` through the
-    one path that sees least, and most.
+    one path that sees least, and most, one for each stride too: of paths at other strides another can be ahead later.
     """
 
     axis: int | None
     maps: tuple[AxisMap, ...] = (PLACE,)
     local: tuple[AxisMap, ...] = (PLACE,)
     local_size: Size = 1
-    shortest: AxisMap = PLACE
-    longest: AxisMap = PLACE
+    shortest: tuple[AxisMap, ...] = (PLACE,)
+    longest: tuple[AxisMap, ...] = (PLACE,)
     whole: bool = False
+    input_size: Size = 0
 
     @property
     def at_most(self) -> bool:
@@ -68,9 +85,10 @@ class AxisSight(Record):
             maps=tuple(map(changed, self.maps)),
             local=tuple(map(changed, self.local)),
             local_size=self.local_size,
-            shortest=changed(self.shortest),
-            longest=changed(self.longest),
+            shortest=tuple(map(changed, self.shortest)),
+            longest=tuple(map(changed, self.longest)),
             whole=self.whole,
+            input_size=self.input_size,
         )
 
     def read(self, read: AxisRead, count: Size, size: Size) -> AxisSight:
@@ -79,6 +97,8 @@ class AxisSight(Record):
             return self._read_whole(read, count, size)
         if is_place(read):
             return self if read.axis == self.axis else self.mapped(lambda seen: seen, read.axis)
+        if any(seen.is_tangled for seen in (*self.maps, *self.local, *self.shortest, *self.longest)):
+            return everything(read.axis, size, whole=True)
         return self.mapped(lambda seen: through(seen, read), read.axis)
 
     def _read_whole(self, read: AxisRead, count: Size, size: Size) -> AxisSight:
@@ -94,6 +114,14 @@ class AxisSight(Record):
         return largest_size(self.local, count) if self.local else self.local_size
 
 
+def everything(axis: int | None, size: Size, whole: bool) -> AxisSight:
+    """At most all of an axis of the input, of this size, through every path."""
+    maps = (constant(0, size - 1, at_most=True),)
+    return AxisSight(
+        axis=axis, maps=maps, local=maps, local_size=size, shortest=maps, longest=maps, whole=whole, input_size=size
+    )
+
+
 def is_place(read: AxisRead) -> bool:
     """Whether the element at the same place is read."""
     return read.taps == (CENTRE,) and looks_equal(read.step, 1) and looks_equal(read.period, 1)
@@ -107,9 +135,12 @@ def ends_of(ends: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
 def all_of(seen: AxisMap, count: Size, size: Any, at_most: bool) -> AxisMap:
     """What all positions together see, within the input where its size is given."""
     at_most = at_most or seen.at_most
-    if not (is_int(count) and is_int(seen.period)) or seen.at_most:
+    if seen.at_most:
         return constant(0, (seen.size if size is None else size) - 1, at_most)
-    ends = [end for end in map(seen.at, extreme_positions(seen.period, count)) if end is not None]
+    if not (is_int(count) and is_int(seen.period)):
+        return _all_of_symbols(seen, count, size, at_most)
+    period = 1 if len(seen.lows) == 1 else seen.period  # one interval a turn only rises
+    ends = [end for end in map(seen.at, extreme_positions(period, count)) if end is not None]
     if not ends:
         return AxisMap(step=0, lows=(None,), highs=(None,), at_most=at_most)
     low, high = ends_of(ends)
@@ -118,6 +149,17 @@ def all_of(seen: AxisMap, count: Size, size: Any, at_most: bool) -> AxisMap:
     elif size is not None:
         low, high = 0, size - 1
     return constant(low, high, at_most)
+
+
+def _all_of_symbols(seen: AxisMap, count: Size, size: Any, at_most: bool) -> AxisMap:
+    """What all positions together see where sizes are symbols: a bound unless it is decided for all values."""
+    (low, *others) = seen.lows
+    if others or low is None or not looks_equal(seen.period, 1):
+        return constant(0, size - 1, at_most=True)
+    high = tidied(seen.highs[0] + seen.step * (count - 1))
+    low, in_front = (0, True) if never_below(0, low) else (low, never_below(low, 0))
+    high, behind = (size - 1, True) if never_below(high, size - 1) else (high, never_below(size - 1, high))
+    return constant(low, high, at_most) if in_front and behind else constant(0, size - 1, at_most=True)
 
 
 def extreme_positions(period: int, count: int) -> list[int]:
@@ -129,11 +171,11 @@ def extreme_positions(period: int, count: int) -> list[int]:
 
 def largest_size(maps: tuple[AxisMap, ...], count: Size) -> Size:
     """The most that a position of an axis with `count` positions sees."""
-    if len(maps) == 1:
+    if len(maps) == 1 and not (is_int(count) and is_int(maps[0].period) and count < maps[0].period):
         return maps[0].size
-    if not is_int(count) or any(not is_int(seen.period) or seen.at_most for seen in maps):
+    if not is_int(count) or not all(is_int(seen.period) for seen in maps):
         return most([seen.size for seen in maps])
-    period = max(seen.period for seen in maps)
+    period = lcm(*(seen.period for seen in maps))
     sizes = [0]
     for position in extreme_positions(period, count):
         ends = [end for end in (seen.at(position) for seen in maps) if end is not None]
@@ -175,13 +217,15 @@ class Sight(Record):
 def _leaves_no_gap(seen: AxisSight, read: AxisRead, count: Size) -> bool:
     """Whether what neighbouring taps see meets, for sure."""
     (first, *others) = seen.maps
-    if others or first.at_most or not all(map(is_int, (first.period, first.step, count))):
+    if others or first.at_most or read.at_most or not all(map(is_int, (first.period, first.step, count))):
         return False
     if read.axis is None or read.scattered:
-        span: list[range] = [range(count if count <= first.period else first.period + 1)]
+        span: list[range] = [range(count)]
     elif is_int(read.period) and all(taps is None or is_int(taps.last) for taps in read.taps):
         turns = first.period if len(first.lows) > 1 or first.period > 1 else 1
         phases = max(len(read.taps), 1) * turns if len(read.taps) > 1 else turns
+        if phases * (read.period if len(read.taps) == 1 else 1) > MOST_PHASES:
+            return False
         span = [positions_read(read, phase) for phase in range(phases * (read.period if len(read.taps) == 1 else 1))]
     else:
         return False
@@ -189,6 +233,9 @@ def _leaves_no_gap(seen: AxisSight, read: AxisRead, count: Size) -> bool:
 
 
 def _meet(seen: AxisMap, positions: range) -> bool:
+    positions = positions[: seen.period + 1]  # after a period the distances repeat
+    if len(positions) > MOST_PHASES:
+        return False
     ends = [seen.at(position) for position in positions]
     if None in ends:
         return False
@@ -221,25 +268,37 @@ def _joined_axis(several: tuple[AxisSight, ...], branches: bool) -> AxisSight:
     if all(seen is first or seen == first for seen in several):
         return first
     axes = {seen.axis for seen in several if seen.axis is not None}
-    if len(axes) > 1:
-        several = tuple(seen.bound() for seen in several)
+    adrift = any(seen.at_most and not looks_equal(seen.step, 0) for branch in several for seen in branch.maps)
+    if len(axes) > 1 or adrift:  # what a position sees depends on its place along both, or lies who knows where
+        return everything(min(axes), first.input_size, whole=any(branch.whole for branch in several))
+    together = [seen for branch in several for seen in branch.maps]
+    if not can_be_joined(together):
+        whole = any(branch.whole for branch in several)
+        return everything(min(axes) if axes else None, first.input_size, whole)
     local = [seen for branch in several for seen in branch.local]
+    if local and not can_be_joined(local):
+        local = list(everything(None, first.input_size, whole=False).local)
     return AxisSight(
         axis=min(axes) if axes else None,
-        maps=union([seen for branch in several for seen in branch.maps]),
+        maps=union(together),
         local=union(local) if local else (),
         local_size=most([branch.local_size for branch in several]),
-        shortest=_path([branch.shortest for branch in several], least if branches else None),
-        longest=_path([branch.longest for branch in several], most if branches else None),
+        shortest=_paths([seen for branch in several for seen in branch.shortest], least if branches else None),
+        longest=_paths([seen for branch in several for seen in branch.longest], most if branches else None),
         whole=any(branch.whole for branch in several),
+        input_size=first.input_size,
     )
 
 
-def _path(maps: list[AxisMap], choose: Callable[[list[Any]], Any] | None) -> AxisMap:
-    """Of paths the one that sees least, or most; what is no path of its own is seen together."""
+def _paths(maps: list[AxisMap], choose: Callable[[list[Any]], Any] | None) -> tuple[AxisMap, ...]:
+    """Of paths of each stride the one that sees least, or most; what is no path of its own is seen together."""
     if choose is None:
-        together = union(maps)
-        return max(together, key=lambda seen: seen.size) if len(together) > 1 else together[0]
+        return union(maps)
+    strides = distinct([seen.stride for seen in maps])
+    return tuple(_path([seen for seen in maps if looks_equal(seen.stride, stride)], choose) for stride in strides)
+
+
+def _path(maps: list[AxisMap], choose: Callable[[list[Any]], Any]) -> AxisMap:
     wanted = choose([seen.size for seen in maps])
     alike = next((seen for seen in maps if looks_equal(seen.size, wanted)), None)
     return alike if alike is not None else maps[0].replace(lows=(0,), highs=(wanted - 1,))
@@ -259,7 +318,7 @@ def _disagreement(first: tuple[str, Sight], second: tuple[str, Sight], node: str
         strides.append(pair)
         middles = one.maps[0].middle, other.maps[0].middle
         known = None not in middles
-        offset = middles[1] - middles[0] if known else 0
+        offset = tidied(middles[1] - middles[0]) if known else 0
         same = looks_equal(*pair)
         offsets.append(offset if same else None)
         differs = differs or not same or not looks_equal(offset, 0)

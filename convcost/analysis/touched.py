@@ -73,10 +73,11 @@ def touched(
             reads = reads_of(node.op, graph.input_shapes(node), node.shape)
             for place, products in zip(node.inputs, reads, strict=True):
                 for product in products if fields[place] is not None else ():
-                    ends = bordered or any(product[axis].axis is None for axis in spatial[place])
+                    shape = graph.nodes[place].shape
+                    ends = bordered or any(product[axis].axis is None and shape[axis] != 1 for axis in spatial[place])
                     for box in boxes:
                         free = set() if ends else spatial[place]
-                        image, exact = _image(product, box, graph.nodes[place].shape, node.shape, free)
+                        image, exact = _image(product, box, shape, node.shape, free)
                         wanted.setdefault((place, ends), Boxes()).add(image)
                         at_most = at_most or not exact
     axes = sorted(spatial[source])

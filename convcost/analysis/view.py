@@ -13,7 +13,7 @@ from convcost.graph import Node, Scope
 from convcost.metrics import METRICS, metric
 from convcost.record import Record
 
-__all__ = ["GROUPINGS", "Row", "View", "view"]
+__all__ = ["GROUPINGS", "Row", "View", "folded", "view"]
 
 SORTABLE = (*METRICS, "name")
 
@@ -22,7 +22,8 @@ class Row(Record):
     """One line of a view: a layer, or several together.
 
     `kind` says what it is: a `layer`, a `fold` of those below a name, a `group` of like ones, or the `rest` behind the
-    top. `layers` says how many it holds, `complete` whether the cost of each is known.
+    top. `layers` says how many it holds, `complete` whether the cost of each is known, `last` which comes last, where
+    they stand together.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Row(Record):
     what: str = ""
     block: str | None = None
     output_shape: Shape | None = None
+    last: Node | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The row as a JSON object."""
@@ -49,7 +51,7 @@ class View(Record):
 
     def to_json(self) -> str:
         """The analysis as JSON, with these rows as its layers."""
-        return self.analysis.document([row.as_json() for row in self.rows])
+        return self.analysis.document([row.as_json() for row in self.rows], [row.last for row in self.rows])
 
 
 def view(
@@ -71,11 +73,9 @@ def view(
     """
     if depth is not None and group_by is not None:
         raise ConvcostError("depth folds layers and group_by adds them up; give one of the two")
-    if depth is not None and depth < 1:
-        raise ConvcostError(f"depth is {depth}; it must be at least 1")
     if top is not None and top < 1:
         raise ConvcostError(f"top is {top}; it must be at least 1")
-    rows = _folded(analysis, depth) if group_by is None else _grouped(analysis, group_by)
+    rows = folded(analysis.layers, depth) if group_by is None else _grouped(analysis, group_by)
     if sort is not None:
         rows = _sorted(rows, sort)
     if top is not None and top < len(rows):
@@ -98,11 +98,19 @@ def _gathered(layers: Iterable[LayerCost], key: Callable[[Node], str]) -> dict[s
     return groups
 
 
-def _folded(analysis: Analysis, depth: int | None) -> list[Row]:
+def folded(layers: Iterable[LayerCost], depth: int | None) -> list[Row]:
+    """A row for each layer, or for all below so many levels of names.
+
+    Raises:
+        ConvcostError: the depth is below 1.
+    """
+    if depth is not None and depth < 1:
+        raise ConvcostError(f"depth is {depth}; it must be at least 1")
+
     def prefix(node: Node) -> str:
         return node.name if depth is None else ".".join(node.name.split(".", depth)[:depth])
 
-    return [_row(name, layers) for name, layers in _gathered(analysis.layers, prefix).items()]
+    return [_row(name, several) for name, several in _gathered(layers, prefix).items()]
 
 
 def _row(name: str, layers: list[LayerCost]) -> Row:
@@ -119,6 +127,7 @@ def _row(name: str, layers: list[LayerCost]) -> Row:
             cost=cost,
             layers=1,
             complete=last.op.supported,
+            last=last,
         )
     scope = _scope_named(last, name)
     return Row(
@@ -131,6 +140,7 @@ def _row(name: str, layers: list[LayerCost]) -> Row:
         layers=len(layers),
         kind="fold",
         complete=_is_complete(layers),
+        last=last,
     )
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "write a network as PyTorch source, or as a spec",
     "formula": "the totals in closed form, exact for every size",
     "ops": "the catalogue: every operator and block by family",
+    "rf": "the receptive field of every layer: which part of the input it sees",
     "schema": "the JSON Schema of specs, for editors",
     "solve": "the largest value of a variable within a budget",
     "validate": "hold the analysis against a real run, layer by layer",

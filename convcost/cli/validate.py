@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from functools import partial
 from typing import Annotated, Any, Optional
 
@@ -11,6 +10,7 @@ import typer
 from convcost.cli.extras import need_torch
 from convcost.cli.formats import Format, render
 from convcost.cli.output import emit
+from convcost.cli.progress import Progress
 from convcost.cli.settings import parse_settings
 from convcost.errors import ConvcostError
 from convcost.frontends.load import load_spec
@@ -25,6 +25,7 @@ def validate(
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Show every comparison, not only disagreements.")] = False,
     backward: Annotated[bool, typer.Option("--backward", help="Compare a backward pass too.")] = False,
+    rf: Annotated[bool, typer.Option("--rf", help="Compare what units of each layer see of the input too.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, or meta, which computes nothing.")] = "cpu",
     batch: Annotated[int, typer.Option(help="Samples in the batch that is run.")] = 1,
     format_: Annotated[Format, typer.Option("--format", help="How the report is written.")] = Format.table,
@@ -42,11 +43,11 @@ def validate(
     settings = parse_settings(set_ or [])
     graphs = {path: load_spec(path, settings).graph for target in targets for path in _expanded(target)}
     results = []
-    with _Progress(len(graphs)) as progress:
+    with Progress(len(graphs)) as progress:
         for path, graph in graphs.items():
             say = partial(progress.say, os.path.basename(path))
             try:
-                result = validate_graph(graph, device=device, batch=batch, backward=backward, progress=say)
+                result = validate_graph(graph, device=device, batch=batch, backward=backward, rf=rf, progress=say)
             except ConvcostError as error:
                 raise ConvcostError(f"{path}: {error}") from error
             results.append((path, result))
@@ -80,36 +81,3 @@ def _report(results: list[tuple[str, Any]], format_: Format, show_all: bool, to_
         differences = sum(len(result.differences) for _, result in results)
         shown.append(f"{len(results)} networks: {differences:,} differences in {compared:,} comparisons")
     return "\n\n".join(shown)
-
-
-class _Progress:
-    """A progress bar on stderr, where that is a terminal."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.bar: Any = None
-
-    def __enter__(self) -> "_Progress":
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self.bar.start()
-            self.task = self.bar.add_task("", total=self.total)
-        return self
-
-    def say(self, target: str, step: str) -> None:
-        """What is being done."""
-        if self.bar is not None:
-            self.bar.update(self.task, description=f"{target}: {step}", refresh=True)
-
-    def advance(self) -> None:
-        """One target is done."""
-        if self.bar is not None:
-            self.bar.advance(self.task)
-
-    def __exit__(self, *reason: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -15,6 +16,7 @@ from convcost.arith import prod
 from convcost.errors import ConvcostError, nearest_hint
 from convcost.formulas.dominance import Bounds, undominated
 from convcost.formulas.functions import value_of
+from convcost.formulas.receptive_field import FieldForm, NetworkFieldForms, network_field_forms
 from convcost.formulas.sizes import Sizes
 from convcost.formulas.symbolic import Assumption
 from convcost.graph import Graph, Node
@@ -103,6 +105,17 @@ class Formula(Record):
         taken = {name[0] for name in self.symbols}
         letter = next(letter for letter in "cabkq" if letter not in taken)
         return {part: sympy.Symbol(f"{letter}{place}") for place, part in enumerate(order, 1)}
+
+    @cached_property
+    def receptive_fields(self) -> NetworkFieldForms | None:
+        """The receptive fields in closed form, in the first input that has spatial axes; None where none has."""
+        return network_field_forms(self.graph)
+
+    @property
+    def fields_by_layer(self) -> dict[str, FieldForm]:
+        """The receptive field of each layer that sees anything, by its name."""
+        found = self.receptive_fields
+        return {form.node.name: form for form in found.of_nodes if form is not None} if found is not None else {}
 
     def form(self, metric: str) -> ClosedForm:
         """The closed form of a metric.

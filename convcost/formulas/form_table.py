@@ -41,8 +41,8 @@ class Row(Record):
 
     `multiples`: fields that must be a multiple of another; those in `split` are written as such, so that no floor is
     left. `inner`: names for floors and maxima inside the channels, and what is added to each. `beside`: the kernel of
-    the standard convolution with which it is compared, `kernel_size` or a number; `linear` for a matrix. `field`: what
-    the extent counts (nothing where there is none).
+    the standard convolution with which it is compared, `kernel_size` or a number; `linear` for a matrix. `field`:
+    whether it has a receptive field.
     """
 
     cases: tuple[Case, ...] = (Case(),)
@@ -51,7 +51,7 @@ class Row(Record):
     split: tuple[str, ...] = ()
     inner: tuple[tuple[str, int], ...] = ()
     beside: Any = None
-    field: str = "elements"
+    field: bool = True
     assumes: tuple[str, ...] = ()
 
     def in_case(self, case: Case) -> Row:
@@ -114,7 +114,7 @@ ROWS: dict[str, Row] = {
     "decoupled": Row(beside="kernel_size"),
     "bottleneck": Row(multiples={"out_channels": "reduction"}, beside="kernel_size"),
     "linear_bottleneck": Row(
-        cases=one((("in_features",),)), multiples={"out_features": "reduction"}, beside="linear", field=""
+        cases=one((("in_features",),)), multiples={"out_features": "reduction"}, beside="linear", field=False
     ),
     "shift_conv": Row(beside="kernel_size", assumes=MOVED),
     "equivariant_conv": Row(odd=("kernel_size",), beside="kernel_size"),
@@ -133,9 +133,9 @@ ROWS: dict[str, Row] = {
         ),
         beside="kernel_size",
     ),
-    "graph_conv": Row(cases=one(VERTICES), field="hops"),
-    "multipath_gcn": Row(cases=one(VERTICES, narrow_channels=SYMBOL), field="hops"),
-    "linear": Row(cases=one((("in_features",),)), field=""),
+    "graph_conv": Row(cases=one(VERTICES)),
+    "multipath_gcn": Row(cases=one(VERTICES, narrow_channels=SYMBOL)),
+    "linear": Row(cases=one((("in_features",),)), field=False),
     "basic_block": Row(cases=RESIDUAL, beside=3),
     "bottleneck_block": Row(
         cases=(
@@ -168,8 +168,8 @@ ROWS: dict[str, Row] = {
         beside=3,
     ),
     "shuffle_v2_unit": Row(cases=(Case(title="stride 1", set=KEEPING.set), STRIDED), beside=3),
-    "matmul": Row(cases=one((("rows", "inner"), ("inner", "columns"))), field=""),
-    "scaled_dot_product_attention": Row(cases=one((("L", "E"), ("S", "E"), ("S", "V"))), field=""),
+    "matmul": Row(cases=one((("rows", "inner"), ("inner", "columns"))), field=False),
+    "scaled_dot_product_attention": Row(cases=one((("L", "E"), ("S", "E"), ("S", "V"))), field=False),
     "squeeze_excite": Row(multiples={"in_channels": "reduction"}),
     "max_pool": Row(cases=one(stride=PER_AXIS)),
     "avg_pool": Row(cases=one(stride=PER_AXIS)),
@@ -186,8 +186,8 @@ ROWS: dict[str, Row] = {
     "opaque": Row(cases=()),
     "permute": Row(cases=one(dims=(0, 2, 1))),
     "shift": Row(assumes=MOVED),
-    "reshape": Row(cases=one(shape=(Same(name="M"), -1)), multiples={"size": "M"}, field=""),
+    "reshape": Row(cases=one(shape=(Same(name="M"), -1)), multiples={"size": "M"}, field=False),
     "slice": Row(cases=one(stop=SYMBOL)),
-    "flatten": Row(),
+    "flatten": Row(field=False),
 }
 """The rows; what is not here has no peculiarity."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import sympy
 
-from convcost.analysis.field_forms import AxisField, field_of
-from convcost.arith import Shape, prod
+from convcost.analysis.receptive_field import AxisField, receptive_fields
+from convcost.arith import Shape, prod, tidied
 from convcost.errors import GraphError
 from convcost.formulas.alphabet import Alphabet, FormSymbol
 from convcost.formulas.form_table import DEFAULT, PER_AXIS, ROWS, SYMBOL, Case, Row, Same
@@ -52,7 +52,6 @@ class OperatorForms(Record):
     output: Shape
     definitions: tuple[tuple[FormSymbol, Size], ...]
     receptive_field: tuple[AxisField, ...]
-    field_unit: str
     ratio: Size | None
     square_ratio: Size | None
     beside: str
@@ -66,22 +65,24 @@ class OperatorForms(Record):
     @property
     def used(self) -> set[Any]:
         """The symbols that stand in one of the formulas."""
-        fields = (size for field in self.receptive_field for size in (field.extent, field.jump))
+        fields = (size for field in self.receptive_field for size in (field.size, field.stride, field.start))
         defined = (size for _, size in self.definitions)
         counts = (self.weights, self.params, self.macs, self.elementwise if self.macs == 0 else 0)
         ratio = 0 if self.ratio is None else self.ratio
-        return {symbol for size in (*fields, *defined, *counts, *self.output, ratio) for symbol in _symbols_in(size)}
+        sizes = (*fields, *defined, *counts, *self.output, ratio)
+        return {symbol for size in sizes if size is not None for symbol in _symbols_in(size)}
 
     @property
     def is_trivial(self) -> bool:
         """Whether there is nothing to tell: it costs nothing, and each element passes as it is."""
         free = not any(getattr(self, count) != 0 for count in COUNTS)
-        alone = all(field.extent == 1 and field.jump == 1 for field in self.receptive_field)
+        alone = all(field.size == 1 and field.stride == 1 for field in self.receptive_field)
         return free and alone and self.inputs == (self.output,)
 
     def at(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The counts, the output's shape and the field where these fields have these values: `in_channels`,
-        `input_size` and those of the operator; one number, or one a spatial axis."""
+        """The counts, the output's shape, and size, stride and start of the receptive field (None: not known) where
+        these fields have these values: `in_channels`, `input_size` and those of the operator; one number, or one a
+        spatial axis."""
         numbers: dict[Any, Any] = {}
         for symbol in self.symbols:
             value = values[symbol.field]
@@ -90,8 +91,10 @@ class OperatorForms(Record):
         for symbol, expression in self.definitions:
             numbers[symbol.symbol] = settled(expression, numbers)
         found = {count: settled(getattr(self, count), numbers) for count in COUNTS}
-        extents = tuple(settled(field.extent, numbers) for field in self.receptive_field)
-        return {**found, "output": tuple(settled(size, numbers) for size in self.output), "field": extents}
+        for part in ("size", "stride", "start"):
+            sizes = (getattr(field, part) for field in self.receptive_field)
+            found[part] = tuple(None if size is None else settled(size, numbers) for size in sizes)
+        return {**found, "output": tuple(settled(size, numbers) for size in self.output)}
 
 
 def _symbols_in(size: Size) -> set[Any]:
@@ -141,7 +144,7 @@ def _forms(word: str, row: Row, case: Case, fixed: dict[str, Any]) -> OperatorFo
     marks = [symbol.symbol for symbol in alphabet.spatial()]
     macs = plain(totals["macs"])
     shape_out = tuple(plain(size) for size in _renamed(output.shape, sizes))
-    found = field_of(graph, output.position) if row.field else ()
+    found = receptive_fields(graph)[output.position] if row.field else None
     ratio = _ratio(row, macs, plain(shapes[0][0]), shape_out, fields, plain, alphabet) if case.compared else None
     return OperatorForms(
         word=word,
@@ -154,15 +157,27 @@ def _forms(word: str, row: Row, case: Case, fixed: dict[str, Any]) -> OperatorFo
             (alphabet.symbols[name], paired(in_terms(cleaned(size), alphabet.back)))
             for name, size in alphabet.defined.items()
         ),
-        receptive_field=tuple(
-            field.replace(extent=paired(plain(field.extent)), jump=plain(field.jump)) for field in found
-        ),
-        field_unit=row.field,
+        receptive_field=() if found is None else tuple(_told(axis, plain) for axis in found.axes),
         ratio=ratio,
         square_ratio=_squared(ratio, alphabet),
         beside=_beside(row),
         assumptions=_assumed(row, alphabet, recorded, plain),
     )
+
+
+def _told(axis: AxisField, plain: Any) -> AxisField:
+    """The field along an axis in the symbols of the form."""
+    size, stride = (None if part is None else paired(tidied(plain(part))) for part in (axis.size, axis.stride))
+    return axis.replace(size=size, stride=stride, start=None if axis.start is None else _start(plain(axis.start)))
+
+
+def _start(start: Size) -> Size:
+    """Where a field starts, as what lies in front of the input, under one fraction: `-dilation (K - 1) / 2`."""
+    start = sympy.sympify(tidied(start))
+    if start.has(sympy.Max, sympy.Min, sympy.floor):
+        return paired(start)
+    above, below = sympy.together(-start).as_numer_denom()
+    return sympy.Mul(sympy.Rational(-1, below), paired(sympy.expand(above)), evaluate=below == 1)
 
 
 def _letters(case: Case) -> list[str]:

@@ -14,6 +14,7 @@ import sympy
 
 from convcost.arith import Division, division
 from convcost.formulas.functions import FUNCTIONS, is_whole, plain_number
+from convcost.formulas.simplify import is_tangled, largest_of, never_below, smallest_of, tidied
 from convcost.record import Record
 
 __all__ = ["Assumption", "assume_divides", "assumptions", "floor_of", "number_symbol", "size_symbol"]
@@ -149,11 +150,14 @@ def _(size: sympy.Basic) -> Division:
 SYMBOLIC = Division(
     exact=exact_of,
     floor=floor_of,
-    largest=lambda sizes: sympy.Max(*sizes),
-    smallest=lambda sizes: sympy.Min(*sizes),
+    largest=largest_of,
+    smallest=smallest_of,
     joint=joint_of,
     alike=_assume_alike,
     unlike=_assume_unlike,
     divides=assume_divides,
+    never_below=never_below,
+    tidied=tidied,
+    is_tangled=is_tangled,
     functions={name: _plain(function) for name, function in FUNCTIONS.items()},
 )

@@ -18,7 +18,7 @@ from convcost.ops.kinds import is_symbolic
 if TYPE_CHECKING:
     from convcost.formulas.closed_form import Formula
 
-__all__ = ["decimal_variables", "formula"]
+__all__ = ["decimal_variables", "formula", "symbolic_graph"]
 
 AXES = {
     1: (("length", "L"),),
@@ -58,6 +58,19 @@ def formula(
             graph, known, defaults = _of_spec(target, symbols, dict(variables or {}))
     wanted = DEFAULT_METRICS if metrics is None else metrics
     return closed_form(graph, known, wanted, found=found, defaults=defaults, batch=batch, dtype=dtype)
+
+
+def symbolic_graph(target: str, symbols: Iterable[str], variables: Mapping[str, Any] | None = None) -> Graph:
+    """The network of a spec on symbols: variables of the spec, or spatial axes of its input.
+
+    Raises:
+        ConvcostError: a symbol is unknown, or decides what the network is made of.
+        SpecError: the spec has mistakes, all of which are listed.
+    """
+    from convcost.formulas.symbolic import assumptions
+
+    with assumptions():
+        return _of_spec(target, symbols, dict(variables or {}))[0]
 
 
 def verified(made: Formula, target: str, values: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, int]:

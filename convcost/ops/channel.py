@@ -21,7 +21,7 @@ from convcost.ops.kinds import (
     is_symbolic,
     show,
 )
-from convcost.ops.reads import AxisRead, Reads, Taps, at_most_whole, front_of_same, same, whole
+from convcost.ops.reads import AxisRead, Reads, Taps, at_most_whole, few, front_of_same, same, whole
 from convcost.ops.window import positions, slid, slid_same, spatial, with_spatial
 
 
@@ -136,7 +136,7 @@ class SlidingChannelConv(Operator):
         at = len(output) - self.rank - 1
         before, places = map(same, range(at)), tuple(map(same, range(at + 1, len(output))))
         concrete = all(map(is_int, (self.in_channels, self.out_channels, self.groups)))
-        if not concrete or is_symbolic(self.overlap):
+        if not concrete or is_symbolic(self.overlap) or not few(self.out_channels):
             return (((*before, at_most_whole(), *places),),)
         last = [start + self.in_channels // self.groups - 1 for start in self.starts()]
         first = tuple(
@@ -231,8 +231,8 @@ class ChannelwiseConv(Operator):
         """A window of channels, the same for each filter."""
         at = len(output) - self.rank - 1
         places = tuple(map(same, range(at + 1, len(output))))
-        fields = (self.in_channels, self.kernel_size, self.stride, self.length())
-        if not all(map(is_int, fields)):
+        fields = (self.in_channels, self.kernel_size, self.stride)
+        if not (all(map(is_int, fields)) and few(self.length())):
             return (((*map(same, range(at)), at_most_whole(), *places),),)
         front = front_of_same(self.in_channels, self.kernel_size, self.stride, 1) if self.is_same else self.padding
         starts = [self.stride * place - front for place in range(self.length())]

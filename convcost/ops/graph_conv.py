@@ -13,7 +13,8 @@ from convcost.ops.window import positions, with_spatial
 class GraphConv(Operator):
     """Graph convolution: each vertex sums its neighbours, weighted by degrees, before or behind a linear map.
 
-    X' = D^-1/2 (A + I) D^-1/2 X W + b, X a row a vertex, A the adjacency and D the degrees of A + I.
+    X' = D^-1/2 (A + I) D^-1/2 X W + b, X a row a vertex, A the adjacency and D the degrees of A + I. A vertex sees its
+    neighbours, and behind n such layers those within n hops; how many these are, up to all, the graph decides.
 
     Shapes: (in_channels, vertices) -> (out_channels, vertices).
     Fields: edges is the number of entries of A + I that are summed: both directions of each edge, and self-loops.

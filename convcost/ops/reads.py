@@ -39,6 +39,18 @@ class Taps(Record):
 
 
 CENTRE = Taps()
+MOST_SPELT = 2**18
+"""Reads with more entries than this, over all products, are bounded instead."""
+
+
+def few(*counts: Size) -> bool:
+    """Whether so many times so many entries can be spelt out."""
+    total = 1
+    for count in counts:
+        if not is_int(count):
+            return False
+        total *= count
+    return total <= MOST_SPELT
 
 
 class AxisRead(Record):
@@ -80,7 +92,8 @@ def same_shape(inputs: tuple[Shape, ...]) -> Reads:
 
 WHOLE = AxisRead()
 AT_MOST_WHOLE = AxisRead(at_most=True)
-SCATTERED = AxisRead(scattered=True)
+IN_GROUPS = AxisRead(scattered=True, at_most=True)
+"""All elements together read all of the axis, and each at most all of it."""
 
 
 def whole() -> AxisRead:
@@ -132,7 +145,7 @@ def grouped(axis: int, in_channels: Size, out_channels: Size, groups: Size) -> A
     if looks_equal(groups, 1):
         return WHOLE
     if not (is_int(in_channels) and is_int(out_channels) and is_int(groups)):
-        return AT_MOST_WHOLE
+        return IN_GROUPS.replace(axis=axis)
     wide, many = in_channels // groups, out_channels // groups
     if wide == many == 1:
         return same(axis)
@@ -147,7 +160,7 @@ def transposed(axis: int, kernel: Size, stride: Size, padding: Size, dilation: S
     if looks_equal(stride, 1):
         span = extent(kernel, dilation) - 1
         return AxisRead(axis=axis, taps=(Taps(first=padding - span, last=padding, rate=dilation),))
-    if not all(map(is_int, (kernel, stride, padding, dilation))):
+    if not (few(kernel, stride) and is_int(padding) and is_int(dilation)):
         most = ceil_div(extent(kernel, dilation), stride)
         return AxisRead(axis=axis, period=stride, taps=(Taps(last=most - 1),), at_most=True)
     phases = []
@@ -166,7 +179,7 @@ def binned(axis: int, size: Size, out: Size) -> AxisRead:
     """Bin i of an axis of `size` elements: from floor(i size / out) up to ceil((i + 1) size / out)."""
     if looks_equal(out, 1):
         return WHOLE
-    if not (is_int(size) and is_int(out)):
+    if not (is_int(size) and is_int(out) and few(out // gcd(size, out))):
         return AxisRead(axis=axis, period=out, step=size, taps=(Taps(last=ceil_div(size, out)),), at_most=True)
     common = gcd(size, out)
     period, step = out // common, size // common
@@ -178,7 +191,7 @@ def copied(axis: int, size: Size, out: Size, factor: Size | None = None) -> Axis
     """The nearest of `size` elements for each of `out`: number floor(i size / out)."""
     if factor is not None or (looks_equal(size, out)):
         return same(axis) if factor is None or looks_equal(factor, 1) else AxisRead(axis=axis, period=factor)
-    if not (is_int(size) and is_int(out)):
+    if not (is_int(size) and is_int(out) and few(out // gcd(size, out))):
         return AxisRead(axis=axis, period=out, step=size, at_most=True)
     common = gcd(size, out)
     period, step = out // common, size // common
@@ -193,7 +206,7 @@ def interpolated(axis: int, size: Size, out: Size, align_corners: bool, factor: 
     """
     if looks_equal(size, out) or (factor is not None and looks_equal(factor, 1)):
         return same(axis)
-    if not (is_int(size) and is_int(out)):
+    if not (is_int(size) and is_int(out) and few(out)):
         if factor is None or align_corners:
             return AxisRead(axis=axis, period=out, step=size, taps=(Taps(last=1),), at_most=True)
         return AxisRead(axis=axis, period=factor, taps=(Taps(last=1),), at_most=True)
@@ -212,6 +225,8 @@ def interpolated(axis: int, size: Size, out: Size, align_corners: bool, factor: 
 def chosen(axis: int, count: int, places: Iterable[int], step: int | None = None) -> AxisRead:
     """Of each `count` positions those at these places read the one at their own place, or, with `step` 1, the one of
     their turn; the others nothing."""
+    if not few(count):
+        return AxisRead(axis=axis, at_most=True, partial=True)
     wanted = set(places)
     taps = tuple(
         (Taps(first=place, last=place) if step is None else CENTRE) if place in wanted else None

@@ -8,7 +8,7 @@ from convcost.arith import Shape, Size, exact_div, floor_div, is_int, looks_equa
 from convcost.ops.base import Inputs, Operator, operator, show_shape
 from convcost.ops.kinds import ChoiceKind, Count, Extent, Flag, InputChannels, PerAxis, SpatialRank, Whole
 from convcost.ops.list_kinds import Order
-from convcost.ops.reads import AxisRead, Product, Reads, Taps, at_most_whole, chosen, one, same, windows
+from convcost.ops.reads import AxisRead, Product, Reads, Taps, at_most_whole, chosen, few, one, same, windows
 from convcost.ops.window import spatial, with_spatial
 
 COPIES = {"params": "moves its input", "macs": "copies; nothing is multiplied", "elementwise": "copies"}
@@ -77,8 +77,8 @@ class ChannelShuffle(Operator):
     def reads(self, inputs: Inputs, output: Shape) -> Reads:
         """Of groups of n channels, place n groups + g has channel g n + n."""
         others = tuple(map(same, range(1, len(output))))
-        if not (is_int(self.channels) and is_int(self.groups)):
-            return (((AxisRead(axis=0, at_most=True), *others),),)
+        if not few(self.channels, self.groups):
+            return (((AxisRead(axis=0, scattered=True, at_most=True), *others),),)
         many = self.channels // self.groups if self.inverse else self.groups
         step = self.channels // many
         taps = tuple(Taps(first=group * step, last=group * step) for group in range(many))
@@ -119,11 +119,13 @@ class Shift(Operator):
     def reads(self, inputs: Inputs, output: Shape) -> Reads:
         """A product for each offset and the channels that it moves, and one for the channels that stay."""
         rank = len(self.kernel_size)
-        if not all(map(is_int, (*self.kernel_size, self.channels))):
+        if not few(*self.kernel_size, self.channels):
             front = tuple(
                 rate * floor_div(kernel, 2) for kernel, rate in zip(self.kernel_size, self.dilation, strict=True)
             )
-            return (((at_most_whole(), *windows(1, self.kernel_size, (1,) * rank, front, self.dilation)),),)
+            reach = windows(1, self.kernel_size, (1,) * rank, front, self.dilation)
+            concrete = all(map(is_int, self.kernel_size))
+            return (((at_most_whole(), *(read.replace(at_most=concrete) for read in reach)),),)
         taps, moved = prod(self.kernel_size), self.moved_channels
         numbers = product(*(range(kernel) for kernel in self.kernel_size)) if moved else ()
         products: list[Product] = []
@@ -242,7 +244,7 @@ class PixelShuffle(Operator):
         """A product for each place within the cells: its channel, and the positions that are there."""
         at, factor = len(output) - self.rank - 1, self.upscale_factor
         before = tuple(map(same, range(at)))
-        if not is_int(factor):
+        if not few(factor, factor**self.rank):
             coarse = [AxisRead(axis=at + 1 + axis, period=factor) for axis in range(self.rank)]
             return (((*before, at_most_whole(), *coarse),),)
         products = []
@@ -295,7 +297,7 @@ class PixelUnshuffle(Operator):
         """A product for each place within the cells: the channels that show it."""
         at, factor = len(output) - self.rank - 1, self.downscale_factor
         before = tuple(map(same, range(at)))
-        if not is_int(factor):
+        if not few(factor**self.rank, factor**self.rank):
             cells = windows(at + 1, *((size,) * self.rank for size in (factor, factor, 0, 1)))
             return (((*before, at_most_whole(), *cells),),)
         products = []

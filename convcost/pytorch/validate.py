@@ -26,6 +26,7 @@ from convcost.pytorch.execute import (
     executed_forward,
     executed_memory,
 )
+from convcost.pytorch.field_agreement import FieldComparison, compare_fields
 from convcost.pytorch.fvcore_count import fvcore_counts, fvcore_rule, limit_of
 from convcost.record import Record
 
@@ -64,17 +65,17 @@ class Validation(Record):
     graph: Graph
     device: str
     batch: int
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Comparison | FieldComparison, ...]
     memory: Memory | None
     omitted: tuple[str, ...] = ()
 
     @property
-    def differences(self) -> tuple[Comparison, ...]:
+    def differences(self) -> tuple[Comparison | FieldComparison, ...]:
         """The comparisons that disagree."""
         return tuple(comparison for comparison in self.comparisons if comparison.disagrees)
 
     @property
-    def limited(self) -> tuple[Comparison, ...]:
+    def limited(self) -> tuple[Comparison | FieldComparison, ...]:
         """The comparisons where a counter is known to be wrong."""
         return tuple(comparison for comparison in self.comparisons if comparison.limit is not None)
 
@@ -106,13 +107,15 @@ def validate(
     device: str = "cpu",
     batch: int = 1,
     backward: bool = False,
+    rf: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Validation:
     """Build the network, run it, and compare.
 
     On every device: output shapes, parameters, buffers, and MACs by torch's counter, a layer. On a CPU also MACs by
-    fvcore, and on a CPU or GPU the bytes that the allocator holds behind each layer, and their peak. `device` is cpu,
-    cuda or meta; on meta nothing is computed, so that the largest networks can be checked.
+    fvcore, and on a CPU or GPU the bytes that the allocator holds behind each layer, and their peak. With `rf` also
+    what units of each layer see of the input, by gradients, which are computed on the CPU. `device` is cpu, cuda or
+    meta; on meta nothing is computed, so that the largest networks can be checked.
 
     Raises:
         ConvcostError: an operator cannot run, a layer failed, or the device is not there.
@@ -121,15 +124,17 @@ def validate(
     analysis = analyze(graph, batch=batch)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Using padding='same' with even kernel")  # torch pads a copy
-        return _validate(analysis, device, backward, progress)
+        return _validate(analysis, device, backward, rf, progress)
 
 
-def _validate(analysis: Analysis, device: str, backward: bool, progress: Callable[[str], None]) -> Validation:
+def _validate(analysis: Analysis, device: str, backward: bool, rf: bool, progress: Callable[[str], None]) -> Validation:
     graph, batch = analysis.graph, analysis.batch
     progress("building")
     network = build(graph, device)
     progress("running")
-    comparisons = list(_forward(analysis, executed_forward(graph, network, device, batch)))
+    comparisons: list[Comparison | FieldComparison] = list(
+        _forward(analysis, executed_forward(graph, network, device, batch))
+    )
     omitted = []
     memory = None
     if device == "meta":
@@ -146,6 +151,11 @@ def _validate(analysis: Analysis, device: str, backward: bool, progress: Callabl
     if backward:
         progress("running backward")
         comparisons += _backward(graph, network, device, batch)
+    if rf and device == "meta":
+        omitted.append("receptive fields: no gradient is computed on meta")
+    elif rf:
+        progress("measuring receptive fields")
+        comparisons += compare_fields(graph)
     return Validation(
         graph=graph,
         device=device,

@@ -12,6 +12,7 @@ from convcost.errors import ConvcostError, nearest_hint
 from convcost.ops.base import show_shape
 from convcost.ops.kinds import show
 from convcost.record import Record
+from convcost.report.field_text import LEGEND, field_and_local_cell
 from convcost.report.table import Cell, Column, Table, number
 
 __all__ = ["COLUMNS", "DEFAULT_COLUMNS", "analysis_table", "choose_columns", "size_text"]
@@ -57,6 +58,10 @@ def _share(key: str) -> CellOf:
     return cell
 
 
+def _field(row: Row, analysis: Analysis) -> Cell:
+    return _text(None) if row.last is None else field_and_local_cell(analysis.field_of(row.last))
+
+
 def _intensity(row: Row, analysis: Analysis) -> Cell:
     value = row.cost.arithmetic_intensity
     if not row.complete:
@@ -73,6 +78,7 @@ def _columns() -> dict[str, ReportColumn]:
         ("output", "output", _shape),
     )
     numbers: tuple[tuple[str, str, CellOf], ...] = (
+        ("receptive_field", "field", _field),
         ("layers", "layers", lambda row, _: _text(row.layers)),
         ("complete", "complete", lambda row, _: Cell(value=row.complete, text="yes" if row.complete else "no")),
         ("params", "params", _metric("params")),
@@ -101,6 +107,7 @@ DEFAULT_COLUMNS = (
     "op",
     "what",
     "output",
+    "receptive_field",
     "params",
     "params_share",
     "macs",
@@ -139,7 +146,7 @@ def analysis_table(view: View, columns: tuple[str, ...] = DEFAULT_COLUMNS, hint:
         rows=tuple(tuple(report.cell(row, analysis) for report in chosen) for row in view.rows),
         total=tuple(_total_cell(report, total, analysis) for report in chosen),
         head=_head(analysis),
-        notes=_notes(analysis, hint),
+        notes=_notes(analysis, hint, "receptive_field" in columns),
     )
 
 
@@ -160,7 +167,7 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else show(value) if isinstance(value, (bool, Fraction)) else str(value)
 
 
-def _notes(analysis: Analysis, hint: str) -> tuple[str, ...]:
+def _notes(analysis: Analysis, hint: str, with_field: bool) -> tuple[str, ...]:
     totals = analysis.totals
     bound = "" if analysis.complete else ">= "
     at = f" at {analysis.peak.node.name}" if analysis.peak.node else ""
@@ -171,8 +178,17 @@ def _notes(analysis: Analysis, hint: str) -> tuple[str, ...]:
         f"peak activation memory {bound}{_bytes(totals.peak_activation_bytes)}{at}",
         *_unsupported_notes(analysis),
         convention(analysis),
+        *(_field_notes(analysis) if with_field else ()),
     ]
     return (*notes, hint) if hint else tuple(notes)
+
+
+def _field_notes(analysis: Analysis) -> tuple[str, ...]:
+    found = analysis.receptive_fields
+    if found is None:
+        return ()
+    of = f" Input: {analysis.graph.nodes[found.source].name}." if len(analysis.graph.inputs) > 1 else ""
+    return (f"Field: {LEGEND}; in brackets through local operators alone.{of}",)
 
 
 def convention(analysis: Analysis) -> str:

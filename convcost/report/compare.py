@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from convcost.analysis.compare import Change, Comparison, Variant, field_text
-from convcost.analysis.field_forms import AxisField
+from convcost.analysis.receptive_field import AxisField
 from convcost.metrics import METRICS
 from convcost.report.analysis import convention
 from convcost.report.table import Cell, Column, Table, number

@@ -21,6 +21,7 @@ from convcost.formulas.notation import (
 from convcost.formulas.polynomial import Polynomial, polynomials
 from convcost.metrics import METRICS
 from convcost.ops.kinds import show
+from convcost.report.formula_fields import field_cells, field_latex, field_lines, layer_field_json, network_field_json
 from convcost.report.table import Cell, Column, Table, number
 from convcost.version import __version__
 
@@ -82,9 +83,13 @@ def layers_table(formula: Formula, at: tuple[Values, Values] | None = None) -> T
         Column(key="output", title="output", right=False),
     ]
     columns += [Column(key=key, title=METRICS[key].title, right=False) for key in metrics]
+    columns += [Column(key="field", title="field"), Column(key="stride", title="stride")]
+    seen = formula.fields_by_layer
     return Table(
         columns=tuple(columns),
-        rows=tuple(_layer_row(layer, formula.shorthand) for layer in formula.layers),
+        rows=tuple(
+            (*_layer_row(layer, formula.shorthand), *field_cells(seen.get(layer.node.name))) for layer in formula.layers
+        ),
         head=(*_head(formula), *_at_lines(at)),
         notes=_notes(formula),
     )
@@ -156,6 +161,7 @@ def _spatial(polynomial: Polynomial) -> set[Any]:
 def _notes(formula: Formula) -> tuple[str, ...]:
     lines = [f"{name} = {plain_text(part)}" for part, name in formula.shorthand.items()]
     lines += polynomial_lines(formula)
+    lines += field_lines(formula.receptive_fields)
     if formula.assumptions:
         lines += [f"Assumed: {plain_assumption(assumption)}" for assumption in formula.assumptions]
     unsupported = [node.name for node in formula.graph.layers if not node.op.supported]
@@ -204,12 +210,17 @@ def formula_json(formula: Formula, at: tuple[Values, Values] | None = None, per_
         "totals": {form.metric: _form_json(form, formula) for form in formula.forms},
         "polynomials": [_polynomial_json(polynomial) for polynomial in found],
         "no_polynomial": why or None,
+        "receptive_field": network_field_json(formula.receptive_fields),
         "assumptions": [plain_assumption(assumption) for assumption in formula.assumptions],
     }
     if at is not None:
         document["at"] = {"values": plain(at[0]), "totals": at[1]}
     if per_layer:
-        document["layers"] = [_layer_json(layer, formula) for layer in formula.layers]
+        seen = formula.fields_by_layer
+        document["layers"] = [
+            {**_layer_json(layer), "receptive_field": layer_field_json(seen.get(layer.node.name))}
+            for layer in formula.layers
+        ]
     return json.dumps(document, indent=1)
 
 
@@ -236,7 +247,7 @@ def _polynomial_json(polynomial: Polynomial) -> dict[str, Any]:
     }
 
 
-def _layer_json(layer: LayerForm, formula: Formula) -> dict[str, Any]:
+def _layer_json(layer: LayerForm) -> dict[str, Any]:
     return {
         "name": layer.node.name,
         "op": layer.node.op.word,
@@ -261,6 +272,7 @@ def formula_latex(formula: Formula) -> str:
             written = [_latex_sum(by_degree(a), names) for a in form.alternatives]
             largest = written[0] if len(written) == 1 else rf"\max\left({', '.join(written)}\right)"
             lines.append(rf"\text{{{METRICS[form.metric].title}}} &= {largest} && \text{{for }} {where}")
+    lines += field_latex(formula.receptive_fields, names)
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 

@@ -137,21 +137,21 @@ def _on_h(text: str) -> str:
 
 
 def _seen(form: OperatorForms, writer: Writer) -> list[tuple[str, str, bool]]:
-    """The receptive field, and how far apart those of neighbouring outputs lie."""
+    """The receptive field: its size, how far apart those of neighbouring outputs lie, and where the first starts."""
     field = form.receptive_field
     if not field:
         return []
-    if form.field_unit == "hops":
-        reach = writer.write(field[0].extent - 1)
-        return [("field", f"{reach} hop{'' if reach == '1' else 's'}", False)]
     if all(axis.whole for axis in field):
-        return [("field", "the whole input", False)]
-    extents = [
-        "all" if axis.whole else f"{'at most ' if axis.at_most else ''}{writer.write(axis.extent)}" for axis in field
+        bound = "at most " if any(axis.is_bound for axis in field) else ""
+        return [("field", f"{bound}the whole input", False)]
+    sizes = [
+        "all" if axis.whole else f"{'at most ' if axis.is_bound else ''}{writer.write(axis.size)}" for axis in field
     ]
-    steps = ["-" if axis.whole else writer.write(axis.jump) for axis in field]
-    rows = [("field", _by_axis(extents), True)]
-    return rows if set(steps) <= {"1", "-"} else [*rows, ("step", _by_axis(steps), True)]
+    rows = [("field", _by_axis(sizes), True)]
+    strides = ["-" if axis.whole or axis.stride is None else writer.write(axis.stride) for axis in field]
+    starts = ["-" if axis.whole or axis.start is None else writer.write(axis.start) for axis in field]
+    rows += [("stride", _by_axis(strides), True)] if not set(strides) <= {"1", "-"} else []
+    return rows + ([("start", _by_axis(starts), True)] if not set(starts) <= {"0", "-"} else [])
 
 
 def _by_axis(texts: list[str]) -> str:
@@ -182,9 +182,11 @@ def _latex(form: OperatorForms) -> str:
     ]
     rows.append((_upright("output"), r" \times ".join(_axis(writer, size) for size in form.output)))
     rows += [(names[symbol.name], writer.write(size)) for symbol, size in form.definitions]
-    for number, axis in enumerate(form.receptive_field if form.field_unit == "elements" else (), 1):
-        sign = r"\text{at most }" if axis.at_most else ""
-        rows.append((_upright(f"field on axis {number}"), sign + writer.write(axis.extent)))
+    for number, axis in enumerate(form.receptive_field, 1):
+        bound = r"\text{at most }" if axis.is_bound else ""
+        rows.append((_upright(f"field on axis {number}"), bound + writer.write(axis.size)))
+        if axis.start is not None and axis.start != 0:
+            rows.append((_upright(f"start on axis {number}"), writer.write(axis.start)))
     if form.ratio is not None:
         rows.append((_upright("ratio"), writer.write(form.ratio)))
     body = " \\\\\n".join(f"  {left} &= {right}" for left, right in rows)

@@ -22,6 +22,7 @@ PROSE = 40
 PAGE = 120
 """The width of paragraphs where the screen sets none; tables have the width that they need."""
 BLOCKS = " ▏▎▍▌▋▊▉"
+BLOCKS_UP = " ▁▂▃▄▅▆▇█"
 
 
 class Screen(Record):

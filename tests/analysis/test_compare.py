@@ -11,7 +11,7 @@ import convcost
 import convcost.blocks
 from convcost.analysis.compare import COMPARED, Change, Comparison, compare, field_text, ratio
 from convcost.analysis.cost import analyze
-from convcost.analysis.field_forms import AxisField
+from convcost.analysis.receptive_field import AxisField, receptive_fields
 from convcost.analysis.result import Cost
 from convcost.errors import ConvcostError
 from convcost.formulas.symbolic import size_symbol
@@ -121,9 +121,21 @@ def test_fields_are_those_of_the_layer_and_not_of_what_stands_before() -> None:
 
 
 def test_words_of_fields() -> None:
-    assert field_text(AxisField(extent=5)) == "5"
-    assert field_text(AxisField(extent=5, at_most=True)) == "<= 5"
-    assert field_text(AxisField(extent=14, whole=True)) == "whole"
+    b = Builder()
+    x = b.input((4, 14, 14))
+
+    def text(word: str, **fields: Any) -> str:
+        node = b.apply(word, x, **fields)
+        field = receptive_fields(b.graph())[node.position]
+        assert field is not None
+        return field_text(field.axes[0])
+
+    assert text("conv", out_channels=4, kernel_size=5) == "5"
+    assert text("global_avg_pool") == "whole"
+    assert text("opaque", label="deform", output_shape=[4, 14, 14]) == "<= whole"
+    local: AxisField = receptive_fields(b.graph())[1].axes[0]  # type: ignore[union-attr]
+    assert field_text(local.replace(at_most=True)) == "<= 5"
+    assert field_text(local.replace(at_most=True, size=1)) == "1"
 
 
 def test_a_block_is_compared_as_a_whole() -> None:

@@ -237,6 +237,8 @@ def test_json_totals_are_the_totals() -> None:
 def test_json_has_every_layer() -> None:
     layers = json.loads(analyze(classifier()).to_json())["layers"]
     assert [layer["name"] for layer in layers] == list(WORKED)
+    field = layers[0].pop("receptive_field")
+    assert (field["size"], field["global"], layers[-1]["receptive_field"]["global"]) == ([3, 3], False, True)
     assert layers[0] == {
         "name": "conv",
         "op": "conv",

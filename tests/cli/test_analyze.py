@@ -204,7 +204,8 @@ def test_unknown_costs_are_marked_and_strict_fails(tmp_path: Path) -> None:
     document = json.loads(convcost("analyze", str(spec), "--format", "json").stdout)
     assert document["complete"] is False
     assert document["unsupported"] == [{"name": "mystery", "what": "deform_conv2d"}]
-    assert [line.split()[3:5] for line in result.stdout.splitlines() if line.startswith("mystery")] == [["4x6x6", "?"]]
+    unknown = [line.split()[3:] for line in result.stdout.splitlines() if line.startswith("mystery")]
+    assert unknown[0][:5] == ["4x6x6", "<=", "8*", "(3)", "?"]  # it may see all of the input, and cost anything
     rows = list(csv.DictReader(io.StringIO(convcost("analyze", str(spec), "--format", "csv").stdout)))
     assert [row["macs"] for row in rows] == ["3888", ""]  # 27 x 4 x 36, and unknown
     assert convcost("analyze", str(spec), "--strict").returncode == 1

@@ -19,7 +19,11 @@ def convcost(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["formula mobilenet_v1 --metrics params,macs", "solve mobilenet_v1 --for resolution --macs 300M"],
+    [
+        "formula mobilenet_v1 --metrics params,macs",
+        "formula xception --metrics params",
+        "solve mobilenet_v1 --for resolution --macs 300M",
+    ],
 )
 def test_the_page_shows_what_the_commands_print(command: str) -> None:
     result = convcost(*command.split())
@@ -53,7 +57,31 @@ def test_json_has_expressions_polynomials_and_the_value() -> None:
         "op": "conv",
         "output_shape": ["32", "ceil(resolution/2)", "ceil(resolution/2)"],
         "macs": "864*ceil(resolution/2)**2",
+        "receptive_field": {
+            "size": ["3", "3"],
+            "stride": ["2", "2"],
+            "start": ["-1", "-1"],
+            "padding": ["1", "1"],
+            "global": False,
+            "local_size": ["3", "3"],
+            "at_most": False,
+            "aligned": True,
+        },
     }
+    # 3x3 at stride 2, and 3x3 at the steps 2, 2, 4, 4, 8, 8, six times 16, and 32: 3 + 2 (28 + 96 + 32)
+    assert document["receptive_field"] == {
+        "input": "input",
+        "layer": "separable8.conv.pointwise_act",
+        "size": ["315", "315"],
+        "stride": ["32", "32"],
+        "start": ["-157", "-157"],
+        "padding": ["157", "157"],
+        "global": False,
+        "at_most": False,
+        "aligned": True,
+        "global_from": "global_avg_pool1",
+    }
+    assert document["layers"][-1]["receptive_field"]["size"] == ["resolution", "resolution"]
 
 
 def test_csv_and_markdown() -> None:
@@ -68,7 +96,11 @@ def test_csv_and_markdown() -> None:
 def test_latex() -> None:
     text = convcost("formula", "mobilenet_v1", "--metrics", "macs", "--latex").stdout
     assert text.startswith("\\begin{aligned}\n\\text{MACs} &= 3200 \\left\\lceil \\frac{\\mathit{resolution}}{2}")
-    assert "\\text{MACs} &= 11586048 n^{2} + 1024000 && \\text{for } \\mathit{resolution} = 32 n\n" in text
+    assert "\\text{MACs} &= 11586048 n^{2} + 1024000 && \\text{for } \\mathit{resolution} = 32 n \\\\\n" in text
+    assert text.endswith(
+        "\\text{receptive field} &= 315 \\times 315 \\\\\n\\text{effective stride} &= 32, 32 \\\\\n"
+        "\\text{start} &= -157, -157\n\\end{aligned}\n"
+    )
 
 
 def test_roundings_get_short_names() -> None:

@@ -12,7 +12,7 @@ import pytest
 import sympy
 
 import convcost.blocks  # noqa: F401 - registers the blocks
-from convcost.analysis.field_forms import field_of
+from convcost.analysis.receptive_field import receptive_fields
 from convcost.errors import ConvcostError, GraphError
 from convcost.formulas.form_table import DEFAULT, ROWS, Case, Row, Same
 from convcost.formulas.operator_forms import OperatorForms, all_forms, forms_of
@@ -63,6 +63,8 @@ class Numbers:
             return 8 * self.random.randint(1, 4)
         if field == "edges":
             return self.random.randint(40, 500)
+        if field == "output_size":
+            return self.random.randint(2, 5)  # 1 is global pooling, without a stride
         if field in ("ratio", "expand_ratio"):
             return self.random.randint(2, 4)
         low = 2 if field == "stride" and self.has_cases else 0 if "padding" in field else 1
@@ -113,6 +115,8 @@ def built(numbers: Numbers) -> dict[str, Any]:
     ]
     output = b.apply(numbers.form.word, *inputs, name="x", **numbers.fields())
     graph = b.graph()
+    field = receptive_fields(graph)[output.position] if numbers.row.field else None
+    axes = () if field is None else field.axes
     layers = [(node.op, graph.input_shapes(node), node.shape) for node in graph.layers]
     return {
         "weights": sum(op.weights() for op, _, _ in layers),
@@ -120,7 +124,7 @@ def built(numbers: Numbers) -> dict[str, Any]:
         "macs": sum(op.macs(*shapes) for op, *shapes in layers),
         "elementwise": sum(op.elementwise(*shapes) for op, *shapes in layers),
         "output": output.shape,
-        "field": tuple(axis.extent for axis in field_of(graph, output.position)) if numbers.row.field else (),
+        **{part: tuple(getattr(axis, part) for axis in axes) for part in ("size", "stride", "start")},
     }
 
 
@@ -148,7 +152,23 @@ def settings(word: str, case: int) -> Iterator[tuple[Numbers, dict[str, Any]]]:
 @pytest.mark.parametrize(("word", "case"), EACH_CASE, ids=lambda value: str(value))
 def test_the_closed_form_at_numbers_is_what_the_graph_counts(word: str, case: int) -> None:
     for numbers, counts in settings(word, case):
-        assert numbers.form.at(numbers.values) == counts
+        told = numbers.form.at(numbers.values)
+        axes = numbers.form.receptive_field
+        for place, axis in enumerate(axes):
+            size, start = told["size"][place], told["start"][place]
+            assert size >= counts["size"][place] if axis.is_bound else size == counts["size"][place]
+            assert start in (None, counts["start"][place])
+        assert [axis.start is None for axis in axes] == [axis.at_most for axis in axes]
+        assert {**told, "size": (), "start": ()} == {**counts, "size": (), "start": ()}
+
+
+BOUNDS = {"conv_transpose", "upsample", "adaptive_max_pool", "adaptive_avg_pool", "graph_conv", "multipath_gcn"}
+"""What an element sees depends on its position, or on the graph."""
+
+
+def test_fields_are_exact_but_for_those_that_depend_on_the_position() -> None:
+    bounds = {word for word in WORDS for form in all_forms(word) for axis in form.receptive_field if axis.is_bound}
+    assert bounds == BOUNDS
 
 
 def test_the_random_numbers_can_fail() -> None:
@@ -223,7 +243,7 @@ def test_fixed_fields_leave_no_symbol() -> None:
     assert form.symbols == ()
     assert form.output == (8, 4, 5)  # floor((7 + 2 - 3) / 2) + 1 and floor((9 + 2 - 3) / 2) + 1
     assert form.macs == 27 * 8 * 20
-    assert [axis.extent for axis in form.receptive_field] == [3, 3]
+    assert [(axis.size, axis.stride, axis.start) for axis in form.receptive_field] == [(3, 2, -1)] * 2
 
 
 def test_a_word_without_a_form_is_refused() -> None:

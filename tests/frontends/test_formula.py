@@ -17,17 +17,10 @@ from convcost.formulas.resized import resized
 from convcost.frontends.expression import FUNCTIONS
 from convcost.frontends.formula import decimal_variables, formula, verified
 from convcost.frontends.load import bundled_names
-from convcost.graph import Builder, Graph
+from convcost.graph import Builder
+from networks import network_at
 
 EVALUATED = 20
-
-
-def network_at(name: str, values: dict[str, int]) -> Graph:
-    """The bundled network at these values of its variables, or of its input's axes."""
-    written = convcost.load(name)
-    if all(variable in written.variables for variable in values):
-        return convcost.load(name, **values)
-    return resized(written, {node.name: (node.shape[0], *values.values()) for node in written.inputs})
 
 
 @pytest.mark.parametrize("name", bundled_names())

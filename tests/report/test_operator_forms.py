@@ -26,7 +26,8 @@ Closed form (depthwise_first):
   H'         floor((H - 1) / stride_h) + 1
   W'         as H', on w
   field      dilation_h (K_h - 1) + 1
-  step       stride_h
+  stride     stride_h
+  start      -dilation_h (K_h - 1) / 2
   ratio      multiplier/N + multiplier/(K_h K_w)
   for K x K  multiplier/N + multiplier/K^2
              of the MACs of the standard convolution, stride 1
@@ -42,7 +43,8 @@ Closed form (pointwise_first):
   H'         floor((H - 1) / stride_h) + 1
   W'         as H', on w
   field      dilation_h (K_h - 1) + 1
-  step       stride_h
+  stride     stride_h
+  start      -dilation_h (K_h - 1) / 2
   ratio      1/C + 1/(K_h K_w multiplier)
   for K x K  1/C + 1/(K^2 multiplier)
              of the MACs of the standard convolution, stride 1
@@ -59,7 +61,8 @@ Closed form:
   H'         floor((H - 1) / stride_h) + 1
   W'         as H', on w
   field      K_h + stride_h (D_h - 1)
-  step       stride_h
+  stride     stride_h
+  start      -(K_h + stride_h (D_h - 1) - 1) / 2
   ratio      (C K_h K_w + D_h D_w (ratio - 1)) / (C ratio K_h K_w)
   for K x K  (C K^2 + D^2 (ratio - 1)) / (C ratio K^2)
              of the MACs of the standard convolution, stride 1
@@ -122,6 +125,25 @@ def test_explain_shows_it_between_the_docstring_and_the_fields() -> None:
     before, behind = result.stdout.split(SCC)
     assert before.endswith("arXiv:2101.00745, and its released code.\n\n")
     assert behind.startswith("\n\nFields:\n    out_channels: ")
+
+
+@pytest.mark.parametrize(
+    ("word", "lines"),
+    [
+        ("conv", ["field      dilation_h (K_h - 1) + 1", "stride     stride_h", "start      -padding_h"]),
+        ("conv_transpose", ["field      at most floor(dilation_h (K_h - 1) / stride_h) + 1", "stride     1/stride_h"]),
+        ("group_norm", ["field      the whole input"]),
+        ("graph_conv", ["field      at most the whole input"]),
+        ("concat", ["field      1"]),
+        # 3x3 beside 1x1 beside K x K
+        ("inception", ["field      max(3, large_kernel_size)", "start      min(-1, -large_kernel_size/2 + 1/2)"]),
+        ("wavenet_stack", ["field      dilation_1 (K - 1) + dilation_2 (K - 1) + 1"]),
+        ("flatten", []),
+    ],
+)
+def test_fields_in_full(word: str, lines: list[str]) -> None:
+    told = [line.strip() for line in closed_forms(word).splitlines()]
+    assert [line for line in told if line.split()[0] in ("field", "stride", "start")] == lines
 
 
 def test_latex_alone() -> None:
