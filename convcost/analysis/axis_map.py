@@ -102,7 +102,7 @@ PLACE = AxisMap()
 """Each position sees the one at its own place."""
 
 
-def constant(low: Size, high: Size, at_most: bool = False) -> AxisMap:
+def constant(low: Size | None, high: Size | None, at_most: bool = False) -> AxisMap:
     """Every position sees the same interval."""
     return AxisMap(step=0, lows=(low,), highs=(high,), at_most=at_most)
 

@@ -138,15 +138,7 @@ class Analysis(Record):
             return known[key]
 
         found = {
-            "schema": SCHEMA,
-            "tool": {"name": "convcost", "version": __version__},
-            "model": {
-                "name": graph.name,
-                "source": graph.source,
-                "variables": plain(graph.variables),
-                "inputs": {node.name: plain(node.shape) for node in graph.inputs},
-                "outputs": {node.name: plain(node.shape) for node in graph.outputs},
-            },
+            **header(graph, SCHEMA),
             "convention": self.convention,
             "complete": self.complete,
             "unsupported": [{"name": node.name, "what": node.op.describe()} for node in self.unsupported],
@@ -159,6 +151,21 @@ class Analysis(Record):
         rows = ((json.dumps(layer)[:-1], seen(node)) for layer, node in zip(layers, nodes, strict=True))
         lines = ",\n".join(f'  {row}, "receptive_field": {field}}}' for row, field in rows)
         return f'{head},\n "layers": [\n{lines}\n ]\n}}'
+
+
+def header(graph: Graph, schema: str) -> dict[str, Any]:
+    """What every JSON document on a network begins with."""
+    return {
+        "schema": schema,
+        "tool": {"name": "convcost", "version": __version__},
+        "model": {
+            "name": graph.name,
+            "source": graph.source,
+            "variables": plain(graph.variables),
+            "inputs": {node.name: plain(node.shape) for node in graph.inputs},
+            "outputs": {node.name: plain(node.shape) for node in graph.outputs},
+        },
+    }
 
 
 def plain(value: Any) -> Any:

@@ -105,7 +105,8 @@ class AxisSight(Record):
         if is_int(count) and count == 1:
             return self.mapped(lambda seen: all_of(seen, 1, None, read.at_most), None)
         found = self.mapped(lambda seen: all_of(seen, count, size, read.at_most), None)
-        (low, high) = ends_of([(seen.lows[0], seen.highs[0]) for seen in found.maps])
+        ends = [(seen.lows[0], seen.highs[0]) for seen in found.maps if seen.lows[0] is not None]
+        low, high = ends_of(ends) if ends else (None, None)
         joint = constant(low, high, found.at_most)
         return found.replace(maps=(joint,), local=(), local_size=self.size_of_local(count), whole=True)
 

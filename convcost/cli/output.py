@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 
 from convcost.errors import ConvcostError
+from convcost.files import write_whole
 from convcost.report.terminal import Screen
 
 __all__ = ["emit", "screen"]
@@ -37,16 +37,7 @@ def emit(text: str, output: str | None) -> None:
         return
     if not output:
         raise ConvcostError("--output is empty; give a file")
-    path = os.path.realpath(output)
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            with open(path, "w", encoding="utf-8") as device:
-                device.write(text + "\n")
-            return
-        _write_whole(text, path)
-    except OSError as error:
-        hint = "; give a folder that exists" if isinstance(error, FileNotFoundError) else ""
-        raise ConvcostError(f"{output}: cannot be written: {error.strerror}{hint}") from None
+    write_whole((text + "\n").encode(), output)
 
 
 def _print(text: str) -> None:
@@ -60,22 +51,3 @@ def _print(text: str) -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ConvcostError(f"standard output cannot be written: {error.strerror}") from None
-
-
-def _write_whole(text: str, path: str) -> None:
-    """Write a file beside the one that is meant, and put it in its place."""
-    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), encoding="utf-8", delete=False) as file:
-        try:
-            file.write(text + "\n")
-            file.close()
-            os.chmod(file.name, os.stat(path).st_mode if os.path.exists(path) else 0o666 & ~_umask())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

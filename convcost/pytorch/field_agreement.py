@@ -44,6 +44,17 @@ class FieldComparison(Record):
         return {name: getattr(self, name) for name in self.fields if name != "agrees"}
 
 
+class Limits(Record):
+    """What keeps the intervals of a node from being all that its units see, and no more.
+
+    `folded`: behind a border with the map's own elements, which stand elsewhere in the input. `mixed`: behind an
+    operator where what is seen along one axis depends on the position along another.
+    """
+
+    folded: bool
+    mixed: bool
+
+
 def few_units(sizes: Sequence[int]) -> list[tuple[int, ...]]:
     """The first, the middle and the last position of axes of these sizes, each once."""
     several = [(0,) * len(sizes), tuple(size // 2 for size in sizes), tuple(size - 1 for size in sizes)]
@@ -71,9 +82,8 @@ def compare_fields(graph: Graph, units: Any = few_units, whole: bool = False) ->
     found = supports(graph, [unit for *_, unit in asked], whole)
     folded, mixed = behind(graph, folds), behind(graph, mixes_phases)
     for (source, fields, unit, chosen), there in zip(asked, found, strict=True):
-        position = chosen.position
-        is_loose = None if position in folded else position in mixed
-        yield from _compared(graph, fields, source, position, unit, there[source], is_loose)
+        limits = Limits(folded=chosen.position in folded, mixed=chosen.position in mixed)
+        yield from _compared(graph, fields, source, chosen.position, unit, there[source], limits)
 
 
 def behind(graph: Graph, chosen: Callable[[Any], bool]) -> set[int]:
@@ -86,7 +96,7 @@ def behind(graph: Graph, chosen: Callable[[Any], bool]) -> set[int]:
 
 
 def folds(op: Any) -> bool:
-    """Whether a border has the map's own elements, which stand elsewhere in the input."""
+    """Whether a border has the map's own elements."""
     return op.word == "pad" and op.mode != "constant"
 
 
@@ -113,9 +123,8 @@ def _compared(
     position: int,
     unit: tuple[int, ...],
     there: torch.Tensor,
-    is_loose: bool | None,
+    limits: Limits,
 ) -> Iterator[FieldComparison]:
-    """`is_loose`: intervals hold more than the unit sees; None: what is seen of a border stands elsewhere."""
     field, layer = fields[position], graph.nodes[position].name
     place = f", unit ({', '.join(map(str, unit))})" if unit else ""
     place += f", {graph.nodes[source].name}" if len(graph.inputs) > 1 else ""
@@ -130,9 +139,9 @@ def _compared(
         return
     yield comparison(CELLS, *_cells(touched(graph, fields, position, unit, True, source), there))
     endless = touched(graph, fields, position, unit, False, source)
-    inside = _all_inside(endless, there) and not is_constant(field)
-    if inside or is_loose is not None:
-        yield comparison(INTERVAL, *_interval(field, unit, inside and not is_loose, there))
+    is_exact = _all_inside(endless, there) and not is_constant(field) and not limits.mixed
+    if is_exact or not limits.folded:
+        yield comparison(INTERVAL, *_interval(field, unit, is_exact, there))
 
 
 def _cells(actual: Touched, there: torch.Tensor) -> tuple[str, str, bool]:
@@ -146,7 +155,7 @@ def _cells(actual: Touched, there: torch.Tensor) -> tuple[str, str, bool]:
     return ("at most " if actual.at_most else "") + _told(expected), executed, agrees
 
 
-def _interval(field: Field, unit: tuple[int, ...], inside: bool, there: torch.Tensor) -> tuple[str, str, bool]:
+def _interval(field: Field, unit: tuple[int, ...], is_exact: bool, there: torch.Tensor) -> tuple[str, str, bool]:
     """What is said and found of the interval: itself where the unit lies nowhere near a border, and else what of it
     lies within the input, where paths through padding may end before it does."""
     at = dict(zip(spatial_axes(field), unit, strict=True))
@@ -157,7 +166,7 @@ def _interval(field: Field, unit: tuple[int, ...], inside: bool, there: torch.Te
         agrees, symbolic = True, "at most " + " x ".join(str(axis.size) for axis in field.axes)
     elif len(interval) < len(known):
         agrees, symbolic = not found, "nothing"
-    elif inside:
+    elif is_exact:
         agrees, symbolic = found == interval, _shown(interval)
     else:
         pairs = zip(interval, there.shape, strict=True)

@@ -6,7 +6,7 @@ import json
 from fractions import Fraction
 from typing import Any
 
-from convcost.analysis.result import plain
+from convcost.analysis.result import header, plain
 from convcost.formulas.closed_form import ClosedForm, Formula, LayerForm
 from convcost.formulas.notation import (
     by_degree,
@@ -23,7 +23,6 @@ from convcost.metrics import METRICS
 from convcost.ops.kinds import show
 from convcost.report.formula_fields import field_cells, field_latex, field_lines, layer_field_json, network_field_json
 from convcost.report.table import Cell, Column, Table, number
-from convcost.version import __version__
 
 __all__ = ["formula_json", "formula_latex", "formula_table", "layers_table"]
 
@@ -192,14 +191,7 @@ def formula_json(formula: Formula, at: tuple[Values, Values] | None = None, per_
     graph = formula.graph
     found, why = polynomials(formula)
     document: dict[str, Any] = {
-        "schema": SCHEMA,
-        "tool": {"name": "convcost", "version": __version__},
-        "model": {
-            "name": graph.name,
-            "source": graph.source,
-            "variables": plain(graph.variables),
-            "inputs": {node.name: plain(node.shape) for node in graph.inputs},
-        },
+        **header(graph, SCHEMA),
         "batch": formula.batch,
         "dtype": formula.dtype,
         "complete": all(node.op.supported for node in graph.layers),

@@ -10,7 +10,7 @@ from typing import Any
 from convcost.analysis.field_result import NetworkFields, field_centres, field_json, field_strides
 from convcost.analysis.field_share import Share
 from convcost.analysis.receptive_field import Field
-from convcost.analysis.result import plain
+from convcost.analysis.result import header, plain
 from convcost.analysis.sight import Disagreement
 from convcost.analysis.view import Row
 from convcost.ops.base import show_shape
@@ -28,7 +28,6 @@ from convcost.report.field_text import (
     stride_cell,
 )
 from convcost.report.table import Cell, Column, Table
-from convcost.version import __version__
 
 __all__ = ["Shares", "fields_json", "fields_table", "head_of", "layer_lines", "misaligned_lines", "shape_text"]
 
@@ -243,15 +242,7 @@ def fields_json(network: NetworkFields, rows: Sequence[Row], shares: Shares, ext
     graph = network.graph
     node = graph.nodes[network.source]
     found = {
-        "schema": SCHEMA,
-        "tool": {"name": "convcost", "version": __version__},
-        "model": {
-            "name": graph.name,
-            "source": graph.source,
-            "variables": plain(graph.variables),
-            "inputs": {one.name: plain(one.shape) for one in graph.inputs},
-            "outputs": {one.name: plain(one.shape) for one in graph.outputs},
-        },
+        **header(graph, SCHEMA),
         "input": {"name": node.name, "shape": plain(node.shape), "axes": list(axis_names(network.rank))},
         **extra,
     }

@@ -15,7 +15,18 @@ from convcost.pytorch.build import ExecutionError, Network, build  # noqa: E402
 from convcost.pytorch.validate import validate  # noqa: E402
 
 PACKAGE = Path(forms.__file__).parents[1]
-FORMULAS = {"out_shape", "weights", "params", "buffers", "macs", "elementwise", "pooled", "overhangs", "view_strides"}
+FORMULAS = {
+    "out_shape",
+    "weights",
+    "params",
+    "buffers",
+    "macs",
+    "elementwise",
+    "pooled",
+    "overhangs",
+    "view_strides",
+    "reads",
+}
 
 
 def two_branches() -> Graph:
@@ -113,6 +124,8 @@ def modules_imported(source: str) -> set[str]:
 EXECUTION = [
     "build.py",
     "execute.py",
+    "field.py",
+    "surrogate.py",
     *(
         str(path.relative_to(PACKAGE))
         for folder in ("forms", "modules")

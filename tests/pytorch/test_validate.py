@@ -222,3 +222,65 @@ def test_torch_settings_are_as_before() -> None:
     was = torch.backends.mha.get_fastpath_enabled(), torch.is_grad_enabled()
     validate(same_padding(), backward=True)
     assert was == (torch.backends.mha.get_fastpath_enabled(), torch.is_grad_enabled())
+
+
+# ---- receptive fields ----
+
+
+def test_receptive_fields_are_compared_where_asked() -> None:
+    result = run("validate", "squeezenet1_1", "resnet20_cifar", "--rf", "--format", "json")
+    assert result.returncode == 0, result.stdout[-2000:]
+    for validation in json.loads(result.stdout)["validations"]:
+        assert validation["agrees"] is True
+        compared = [one for one in validation["comparisons"] if one["quantity"].startswith("touched cells")]
+        layers = {one["layer"] for one in validation["comparisons"]} - {"total"}
+        assert {one["layer"] for one in compared} == layers
+        assert all(one["symbolic"] == one["executed"] and one["agrees"] for one in compared)
+    assert "touched cells" not in run("validate", "resnet20_cifar", "--all").stdout
+
+
+def test_units_in_the_corners_and_in_the_middle_are_compared(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text("input: [1, 8, 9]\nlayers: [{conv: {out_channels: 2, kernel_size: 3, padding: 1}, name: c}]\n")
+    result = run("validate", str(spec), "--rf", "--all", "--format", "csv")
+    # a 3x3 window around (0, 0) and (7, 8) has 2 x 2 cells within the input, around (4, 4) all 9
+    rows = [row.split(",", 1)[1] for row in result.stdout.splitlines() if ", unit (" in row]
+    assert rows == [
+        'c,"touched cells, unit (0, 0)",4 in 0..1 x 0..1,4 in 0..1 x 0..1,',
+        'c,"receptive field, unit (0, 0)",within 0..1 x 0..1,0..1 x 0..1,',
+        'c,"touched cells, unit (4, 4)",9 in 3..5 x 3..5,9 in 3..5 x 3..5,',
+        'c,"receptive field, unit (4, 4)",3..5 x 3..5,3..5 x 3..5,',
+        'c,"touched cells, unit (7, 8)",4 in 6..7 x 7..8,4 in 6..7 x 7..8,',
+        'c,"receptive field, unit (7, 8)",within 6..7 x 7..8,6..7 x 7..8,',
+    ]
+
+
+def test_a_window_that_is_read_wrongly_is_found_and_named() -> None:
+    before = (
+        "from convcost.ops import pool\n"
+        "right = pool.Pool.reads\n"
+        "def wrong(self, inputs, output):\n"
+        "    ((product,),) = right(self, inputs, output)\n"
+        "    return (((*product[:-1], product[-1].replace(taps=(product[-1].taps[0].replace(last=2),))),),)\n"
+        "pool.Pool.reads = wrong"
+    )
+    result = run("validate", "resnet18", "squeezenet1_1", "--rf", before=before)
+    assert result.returncode == 1
+    # unit 0 reads columns -1..1 of the stem, and 2 by mistake, whose windows of 7 start at 2 q - 3: up to 7, not 5
+    line = next(line for line in result.stdout.splitlines() if line.startswith("max_pool1"))
+    said = "touched cells, unit (0, 0) 48 in 0..5 x 0..7 36 in 0..5 x 0..5, without (0, 6) differs"
+    assert " ".join(line.split()) == f"max_pool1 {said}"
+    assert "2 networks:" in result.stdout.splitlines()[-1]
+    assert run("validate", "resnet18", before=before).returncode == 0  # nothing else depends on it
+
+
+def test_no_gradient_is_computed_on_meta() -> None:
+    result = run("validate", "squeezenet1_1", "--rf", "--device", "meta")
+    assert result.returncode == 0
+    assert "Not compared: receptive fields: no gradient is computed on meta." in result.stdout
+
+
+def test_a_network_on_features_has_no_receptive_field() -> None:
+    b = Builder()
+    b.linear(b.input((5,)), out_features=3)
+    assert not [c for c in validate(b.graph(), rf=True).comparisons if "unit" in c.quantity or "field" in c.quantity]
