@@ -12,6 +12,7 @@ from functools import reduce
 from itertools import product
 from math import prod, sqrt
 
+from convcost.analysis.budget import Budget
 from convcost.analysis.path_counts import PathCounts
 from convcost.analysis.receptive_field import Field
 from convcost.analysis.touched import reads_of
@@ -125,9 +126,15 @@ def contribution(
 
     Maps go on behind their borders up to the last operator that reads all of one, as in `touched(bounded=False)`. A
     cell has a path exactly if it is touched, unless the channels that are touched are a part of all.
+
+    Raises:
+        BudgetError: there are too many cells on the way.
     """
-    walk = _Walk(graph, fields, position, source)
+    place = f" at {','.join(map(str, unit))}" if unit else ""
+    budget = Budget(f'layer "{graph.nodes[position].name}": counting the paths to its unit{place}')
+    walk = _Walk(graph, fields, position, source, budget)
     found = walk.counts(unit)
+    budget.spend(2 * len(found.rows) * found.length)
     rank = len(walk.live[source])
     if not found:
         return Contribution(counts=found, starts=(0,) * rank, sizes=(0,) * rank)
@@ -148,8 +155,10 @@ def live_axes(field: Field | None) -> set[int]:
 class _Walk:
     """The way from an element back to the input."""
 
-    def __init__(self, graph: Graph, fields: Sequence[Field | None], position: int, source: int) -> None:
-        self.graph, self.position, self.source = graph, position, source
+    def __init__(
+        self, graph: Graph, fields: Sequence[Field | None], position: int, source: int, budget: Budget
+    ) -> None:
+        self.graph, self.position, self.source, self.budget = graph, position, source, budget
         self.live = [live_axes(field) for field in fields]
         self.seeing = [field is not None for field in fields]
         self.at_most = False
@@ -159,6 +168,9 @@ class _Walk:
     def counts(self, unit: Sequence[int]) -> PathCounts:
         """The paths from each cell along the spatial axes of the input."""
         graph, source = self.graph, self.source
+        own = self.graph.nodes[self.position].shape
+        keyed = set(self.told[self.position]) - self.live[self.position]
+        self.budget.spend(prod(own[axis] for axis in keyed))
         places = product(*self._places(dict(zip(sorted(self.live[self.position]), unit, strict=True))))
         start = PathCounts.of(((place, 1) for place in places) if self.seeing[self.position] else (), self.width)
         wanted: dict[tuple[int, bool], PathCounts] = {(self.position, False): start}
@@ -238,15 +250,19 @@ class _Walk:
         there, layout = self._layout(number), self._layout(place)
         self.at_most = self.at_most or any(self._is_vague(read, counts, number) for read in one)
         ways = [None if axis == NONE else followed(one[axis]) for axis in layout]
+        self.budget.spend(len(counts.rows) * (counts.length if ways != list(there) else 1))
         counts = counts.arranged([there.index(way) if way in told else None for way in ways])
         for index in reversed(range(len(layout))):
             axis, way = layout[index], ways[index]
             if axis == NONE:
                 continue
             if way not in told:
-                counts = counts.at_all(index, shape[axis] if way is None else output[way])
+                places = shape[axis] if way is None else output[way]
+                counts.spend(self.budget, index, None, places)
+                counts = counts.at_all(index, places)
             if way is not None:
                 free = axis in self.live[place] and not bounded
+                counts.spend(self.budget, index, one[axis], 1)
                 counts = counts.read(index, one[axis], None if free else shape[axis])
         return counts
 

@@ -22,6 +22,7 @@ MOST_PLACES = 2**12
 
 __all__ = [
     "NetworkFields",
+    "field_aligned",
     "field_centres",
     "field_json",
     "field_sizes",
@@ -140,8 +141,23 @@ def _clipped_size(axis: AxisField, count: Any) -> Any:
 
 
 def field_strides(field: Field) -> list[Any]:
-    """The stride along each axis, of what moves with the position: beside it, what sees all the same stands still."""
-    return [_stride(axis) for axis in field.axes]
+    """The stride along each axis, of what moves with the position: beside it, what sees all the same stands still. None
+    where there is none, or where it is not known.
+
+    A bound that moves with the position does so at its stride. What stands still, alone or beside it, says nothing of
+    what is seen within.
+    """
+    return [
+        None if axis.at_most and (len(axis.maps) > 1 or looks_equal(axis.maps[0].step, 0)) else _stride(axis)
+        for axis in field.axes
+    ]
+
+
+def field_aligned(field: Field) -> bool | None:
+    """Whether all paths see the input around the same centre; None: not known, as in a bound it is not known where."""
+    if not field.aligned:
+        return False
+    return None if field.at_most else True
 
 
 def _stride(axis: AxisField) -> Any:
@@ -185,17 +201,21 @@ def tidy(value: Any) -> Any:
 
 
 def field_json(field: Field | None, share: Share | None = None) -> dict[str, Any] | None:
-    """A receptive field as a JSON object: an entry for each axis of the input, null where something is not known."""
+    """A receptive field as a JSON object: an entry for each axis of the input, null where something is not known, and
+    `stride_exact` beside a stride that is no whole number."""
     if field is None:
         return None
     axes, starts = field.axes, field_starts(field)
     dense = share is None and field.dense and not field.at_most
+    strides = field_strides(field)
+    exact = [str(stride) if isinstance(stride, Fraction) else None for stride in strides]
     return {
         "size": plain(field_sizes(field)),
-        "stride": plain(field_strides(field)),
+        "stride": plain(strides),
+        **({"stride_exact": exact} if any(exact) else {}),
         "start": plain(starts),
         "padding": plain([None if start is None else -start for start in starts]),
-        "aligned": field.aligned,
+        "aligned": field_aligned(field),
         "global": field.is_global,
         "local_size": plain([axis.local_size for axis in axes]),
         "touched": 1.0 if dense else None if share is None else share.part,

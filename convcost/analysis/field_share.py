@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
 
+from convcost.analysis.budget import Budget, BudgetError
 from convcost.analysis.field_result import NetworkFields
 from convcost.analysis.receptive_field import AxisField, Field
 from convcost.analysis.sight import extreme_positions
 from convcost.analysis.touched import Touched, reads_of, touched
-from convcost.arith import is_int, prod
+from convcost.arith import is_int, looks_equal, prod
 from convcost.ops.reads import CENTRE, AxisRead
 from convcost.record import Record
 
@@ -87,9 +88,12 @@ def _widest_place(axis: AxisField, count: int) -> int:
     return max(places, key=lambda place: _size_at(axis, place))
 
 
-def _size_at(axis: AxisField, place: int) -> int:
+def _size_at(axis: AxisField, place: int) -> tuple[bool, int]:
+    """Whether a place sees any of the input, and how much with what lies outside."""
     ends = axis.at(place)
-    return 0 if ends is None else ends[1] - ends[0] + 1
+    if ends is None:
+        return False, 0
+    return ends[1] >= 0 and ends[0] < axis.input_size, ends[1] - ends[0] + 1
 
 
 def shares(
@@ -131,26 +135,34 @@ def _counted(found: NetworkFields, position: int) -> Share | None:
     within = clipped(seen, field) if seen is not None and field.is_global else seen
     if within is None:
         return None
+    if not all(is_int(end) for ends in within for end in ends):
+        return None
     of = cells_of(within)
     if field.dense:
         return Share(cells=of, of=of)
     if any(high - low >= LARGEST_FIELD for low, high in within):
         return None
-    cells = _touched(found, position, unit, bounded=field.is_global)
+    try:
+        cells = _touched(found, position, unit, bounded=field.is_global)
+    except BudgetError:
+        return None
     return Share(cells=cells.count, of=of, at_most=cells.at_most)
 
 
 def _touched(found: NetworkFields, position: int, unit: tuple[int, ...], bounded: bool) -> Touched:
-    return touched(found.graph, found.of_nodes, position, unit, bounded=bounded, source=found.source)
+    budget = Budget(f'layer "{found.graph.nodes[position].name}": counting the cells that it touches')
+    return touched(found.graph, found.of_nodes, position, unit, bounded, found.source, budget)
 
 
 def _is_concrete(found: NetworkFields, field: Field) -> bool:
     sizes: list[Any] = [*found.input_shape, *field.node.shape]
+    for axis in field.axes:
+        sizes += [axis.size, *(seen.period for seen in axis.maps)]
     return all(map(is_int, sizes))
 
 
 def _like(found: NetworkFields, position: int) -> int | None:
-    """The one layer that this one reads, where every unit reads all channels, or its own, at its own place alone."""
+    """The one layer that this one reads, where every unit reads its own place alone, and all its units all channels."""
     node = found.graph.nodes[position]
     if node.is_input or len(node.inputs) != 1 or found.of_nodes[position] is None:
         return None
@@ -162,8 +174,15 @@ def _like(found: NetworkFields, position: int) -> int | None:
     spatial = found.unit_axes(before)
     if len(products) != 1 or spatial != found.unit_axes(position):
         return None
-    reads = enumerate(products[0])
-    return before if all(_is_own(read, axis, axis in spatial) for axis, read in reads) else None
+    sizes = found.graph.nodes[before].shape
+    return (
+        before
+        if all(
+            _is_own(read, axis, axis in spatial) and (read.axis is None or looks_equal(sizes[axis], node.shape[axis]))
+            for axis, read in enumerate(products[0])
+        )
+        else None
+    )
 
 
 def _is_own(read: AxisRead, axis: int, spatial: bool) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from convcost.analysis.axis_map import positions_read
+from convcost.analysis.budget import Budget
 from convcost.analysis.cells import fold, landing
-from convcost.ops.reads import AxisRead
+from convcost.ops.reads import AxisRead, Taps
 
 __all__ = ["PathCounts"]
 
@@ -102,10 +103,28 @@ class PathCounts:
     def at_all(self, axis: int, size: int) -> PathCounts:
         """What stands at 0 of an axis, at every place of `size` instead."""
         if axis == len(next(iter(self.rows), ())):
-            across = sum(1 << 8 * self.width * place for place in range(size))
+            across = int.from_bytes((b"\1" + bytes(self.width - 1)) * size, "little")
             return PathCounts(self.width, self.start, {key: row * across for key, row in self.rows.items()})
         rows = {(*key[:axis], place, *key[axis + 1 :]): row for key, row in self.rows.items() for place in range(size)}
         return PathCounts(self.width, self.start, rows)
+
+    def spend(self, budget: Budget, axis: int, read: AxisRead | None, places: int) -> None:
+        """Count the work of `read` along an axis, or without a read of `at_all` of so many places."""
+        rows, length, bits = len(self.rows), self.length, 8 * self.width
+        last = axis == len(next(iter(self.rows), ()))
+        if read is None:
+            budget.spend(rows * (1 if last else places), rows * bits * length * places)
+            return
+        taps = max((len(tap_range(taps)) for taps in read.taps if taps is not None), default=0)
+        if not last:
+            budget.spend(rows * taps, rows * taps * bits * length)
+            return
+        phases = min(read.period, length)
+        apart = read.period > 1 or read.step != 1
+        reach = max((abs(end) for taps in read.taps if taps is not None for end in (taps.first, taps.last)), default=0)
+        image = length * read.step // read.period + 2 * reach + 1
+        sums = phases * (2 * taps.bit_length() + 1)
+        budget.spend(rows * (phases + (length if apart else 0) // 4), rows * sums * bits * image)
 
     def read(self, axis: int, read: AxisRead, size: int | None) -> PathCounts:
         """What reaches the cells of an axis that is read so, where this reaches the readers; a size bounds the axis."""
@@ -129,19 +148,18 @@ class PathCounts:
     def _read_along(self, read: AxisRead) -> PathCounts:
         """Phase by phase: its cells, set apart by the step, once for each tap."""
         length = self.length
-        steps: list[tuple[Callable[[int], int], list[int]]] = []
+        steps: list[tuple[Callable[[int], int], range]] = []
         for first in range(min(read.period, length)):
             reached = positions_read(read, self.start + first)
             if reached:
-                steps.append((self._spread(first, read.period, read.step, length), list(reached)))
+                steps.append((self._spread(first, read.period, read.step, length), reached))
         start = min((reached[0] for _, reached in steps), default=0)
         bits = 8 * self.width
 
         def of(row: int) -> int:
             found = 0
             for spread, reached in steps:
-                part = spread(row)
-                found += sum(part << bits * (place - start) for place in reached)
+                found += repeated(spread(row), len(reached), bits * reached.step) << bits * (reached[0] - start)
             return found
 
         return PathCounts(self.width, start, {key: of(row) for key, row in self.rows.items()})
@@ -175,3 +193,17 @@ class PathCounts:
             return inside + sum(folded)
 
         return PathCounts(self.width, 0, {key: of(row) for key, row in self.rows.items()})
+
+
+def tap_range(taps: Taps) -> range:
+    """The places of taps."""
+    return range(taps.first, taps.last + 1, taps.rate)
+
+
+def repeated(row: int, count: int, shift: int) -> int:
+    """The sum of a row and all that are moved by `shift` once, twice, ... count - 1 times."""
+    if count == 1:
+        return row
+    half = repeated(row, count // 2, shift)
+    both = half + (half << shift * (count // 2))
+    return both + (row << shift * (count - 1)) if count % 2 else both

@@ -7,7 +7,7 @@ what they see along it, until an operator reads that axis as a whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
 from convcost.analysis.axis_map import AxisMap, half, least, most, positions_read
@@ -22,17 +22,20 @@ __all__ = ["AxisField", "Field", "View", "receptive_fields"]
 Run = tuple[int, Sight | None]
 MOST_ELEMENTS = 2**17
 """Along an axis with more elements they are not told apart."""
+MOST_COMPARED = 2**12
+"""Of more elements along an axis it is not asked whether one description holds for all."""
 
 
 class View(Record):
     """What the elements of a node see: `sight`, all together; along `axis` they differ, by runs of so many elements;
     without runs it is not known how (axis -1: nor along which), but that each sees all of it or nothing where it is
-    `even`."""
+    `even`. The runs are paths of their own where `branches` put them side by side."""
 
     sight: Sight
     axis: int | None = None
     runs: tuple[Run, ...] = ()
     even: bool = False
+    branches: bool = False
 
     def read(self, product: Product, shape: Shape, output: Shape, sizes: Shape) -> View | None:
         """What the output sees that reads this product of a node of this shape; None: nothing."""
@@ -85,10 +88,38 @@ class View(Record):
 
     def _selected(self, read: AxisRead, product: Product, shape: Shape, output: Shape, sizes: Shape) -> View | None:
         elements = [sight for count, sight in self.runs for _ in range(count)]
-        picked = picked_elements(elements, read, output[read.axis or 0])
+        picked = picked_elements(elements, read, output[read.axis or 0], self.branches)
         seen = {id(sight): sight for sight in picked if sight is not None}
         done = {key: sight.read(product, shape, sizes) for key, sight in seen.items()}
-        return view_of([None if sight is None else done[id(sight)] for sight in picked], read.axis)
+        return view_of([None if sight is None else done[id(sight)] for sight in picked], read.axis, self.branches)
+
+    def is_known_at(self, place_axis: int) -> bool:
+        """Whether all elements at one place see what is said, those along `place_axis` taken together."""
+        return self.axis is None or self.axis == place_axis or self.even
+
+    def plain(self) -> View:
+        """Without runs where these are along an axis that is seen through, and the maps say what they say."""
+        followed = any(seen.axis == self.axis for seen in self.sight.axes)
+        return View(sight=self.sight) if self.runs and followed and self._says_each_run() else self
+
+    def _says_each_run(self) -> bool:
+        """Whether what is said of each position along the axis is what it sees, as behind a pixel shuffle; of very many
+        it is not asked."""
+        starts = list(accumulate((count for count, _ in self.runs), initial=0))
+        if not 0 < starts[-1] <= MOST_COMPARED:
+            return False
+        pairs = (
+            (place, sight)
+            for (count, sight), start in zip(self.runs, starts, strict=False)
+            for place in range(start, start + count)
+        )
+        return all(self._says(place, sight) for place, sight in pairs)
+
+    def _says(self, place: int, sight: Sight | None) -> bool:
+        ours = [seen.at(place) if seen.axis == self.axis else seen.maps for seen in self.sight.axes]
+        if sight is None:
+            return None in ours
+        return ours == [seen.at(place) if seen.axis == self.axis else seen.maps for seen in sight.axes]
 
 
 def _can_be_told(size: Size) -> bool:
@@ -96,7 +127,9 @@ def _can_be_told(size: Size) -> bool:
     return is_int(size) and size <= MOST_ELEMENTS
 
 
-def picked_elements(elements: list[Sight | None], read: AxisRead, count: int) -> list[Sight | None]:
+def picked_elements(
+    elements: list[Sight | None], read: AxisRead, count: int, branches: bool = False
+) -> list[Sight | None]:
     """What each of `count` positions reads so of elements along an axis, seen together."""
     size = len(elements)
     (taps, *others) = read.taps
@@ -104,7 +137,7 @@ def picked_elements(elements: list[Sight | None], read: AxisRead, count: int) ->
         before, after = max(0, -taps.first), max(0, taps.first)
         inside = elements[after : max(after, count + taps.first)]
         return [None] * min(before, count) + inside + [None] * max(0, count - before - len(inside))
-    together = Together()
+    together = Together(branches)
     found: list[Sight | None] = []
     alike = read.period if not others else 1  # positions that read the same
     for position in range(0, count, alike):
@@ -115,9 +148,10 @@ def picked_elements(elements: list[Sight | None], read: AxisRead, count: int) ->
 
 
 class Together:
-    """Unions of sights, each taken once."""
+    """Unions of sights, each taken once; of paths of their own where they are `branches`."""
 
-    def __init__(self) -> None:
+    def __init__(self, branches: bool) -> None:
+        self.branches = branches
         self.known: dict[frozenset[int], Sight | None] = {}
 
     def __call__(self, several: tuple[Sight | None, ...]) -> Sight | None:
@@ -126,11 +160,11 @@ class Together:
         key = frozenset(map(id, several))
         if key not in self.known:
             seen = {id(sight): sight for sight in several if sight is not None}
-            self.known[key] = joined([("", sight) for sight in seen.values()]) if seen else None
+            self.known[key] = joined([("", one) for one in seen.values()], "", self.branches) if seen else None
         return self.known[key]
 
 
-def view_of(elements: Sequence[Sight | None], axis: int | None) -> View | None:
+def view_of(elements: Sequence[Sight | None], axis: int | None, branches: bool) -> View | None:
     """The view of elements along an axis; None where none sees anything."""
     different: list[Sight] = []
     first_like: dict[int, Sight | None] = {id(None): None}
@@ -143,8 +177,8 @@ def view_of(elements: Sequence[Sight | None], axis: int | None) -> View | None:
         return None
     groups = [list(group) for _, group in groupby((first_like[id(sight)] for sight in elements), id)]
     runs = tuple((len(group), group[0]) for group in groups)
-    sight = joined([("", sight) for sight in different])
-    return View(sight=sight) if len(runs) == 1 else View(sight=sight, axis=axis, runs=runs)
+    sight = joined([("", sight) for sight in different], "", branches)
+    return View(sight=sight) if len(runs) == 1 else View(sight=sight, axis=axis, runs=runs, branches=branches)
 
 
 def joined_views(several: Sequence[tuple[str, View]], output: Shape, node: str = "") -> View:
@@ -167,8 +201,9 @@ def joined_views(several: Sequence[tuple[str, View]], output: Shape, node: str =
         [sight for count, sight in view.runs or ((output[axis], view.sight),) for _ in range(count)]
         for _, view in several
     ]
-    together = Together()
-    found = view_of([together(elements) for elements in zip(*lists, strict=True)], axis)
+    branches = bool(node) or any(view.branches for _, view in several)
+    together = Together(branches)
+    found = view_of([together(elements) for elements in zip(*lists, strict=True)], axis, branches)
     return found.replace(sight=sight) if found is not None else View(sight=sight)
 
 
@@ -277,10 +312,19 @@ def _view(graph: Graph, node: Node, reads: Any, found: Sequence[View | None], si
         if seen is None:
             continue
         read = [seen.read(product, graph.nodes[place].shape, node.shape, sizes) for product in products]
+        if seen.axis is not None and _couples(products, seen.axis):
+            read = [None if view is None else view.replace(sight=view.sight.bound(), runs=()) for view in read]
         known = [("", view) for view in read if view is not None]
         if known:
             branches.append((graph.nodes[place].name, joined_views(known, node.shape)))
-    return joined_views(branches, node.shape, node.name) if branches else None
+    return joined_views(branches, node.shape, node.name).plain() if branches else None
+
+
+def _couples(products: Sequence[Product], axis: int) -> bool:
+    """Whether which elements along an axis are read depends on the place along two others together."""
+    return len(products) > 1 and any(
+        sum(read.partial for number, read in enumerate(product) if number != axis) > 1 for product in products
+    )
 
 
 def receptive_fields(graph: Graph, source: int = 0, leading: int = 0) -> list[Field | None]:
@@ -292,12 +336,12 @@ def receptive_fields(graph: Graph, source: int = 0, leading: int = 0) -> list[Fi
         if view is None:
             fields.append(None)
             continue
-        key = id(view.sight), node.shape
+        sight, certain = view.sight, view.is_known_at(leading)
+        key = id(sight), certain, node.shape
         if key not in known:
-            axes = zip(view.sight.axes, sizes, strict=True)
-            known[key] = tuple(_axis_field(seen, node.shape, size) for seen, size in axes)
-        sight = view.sight
-        fields.append(Field(node=node, axes=known[key], dense=sight.dense, disagreement=sight.disagreement))
+            told = sight if certain else sight.bound()
+            known[key] = tuple(_axis_field(seen, node.shape, size) for seen, size in zip(told.axes, sizes, strict=True))
+        fields.append(Field(node=node, axes=known[key], dense=sight.dense and certain, disagreement=sight.disagreement))
     return fields
 
 

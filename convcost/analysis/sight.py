@@ -66,6 +66,12 @@ class AxisSight(Record):
         """Whether sizes are bounds."""
         return any(seen.at_most for seen in self.maps)
 
+    def at(self, position: int) -> tuple[Any, Any] | None:
+        """The interval that a position sees; None: nothing, or a period that is a symbol."""
+        known = all(is_int(seen.period) for seen in self.maps)
+        ends = [end for end in (seen.at(position) for seen in self.maps if known) if end is not None]
+        return ends_of(ends) if ends else None
+
     def bound(self) -> AxisSight:
         """The same, as a bound."""
         return self.mapped(lambda seen: seen.replace(at_most=True), self.axis)

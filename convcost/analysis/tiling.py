@@ -204,7 +204,8 @@ def _turns(graph: Graph, position: int, source: int, followed: Walk, number: int
     beside = f' (as "{followed.coarsest}" repeats)' if followed.coarsest else ""
     raise GraphError(
         f"a tile of {limit} is too small along spatial axis {number}: tiles start at multiples of {followed.alignment}"
-        f'{beside}, so an inner one must give at least {outputs} outputs of "{name}" that see nothing of its cuts;'
+        f"{beside}, so an inner one must give at least {outputs}"
+        f' output{"s" if outputs != 1 else ""} of "{name}" that see nothing of its cuts;'
         f" {remedy}"
     )
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from convcost.analysis.budget import Budget
 from convcost.analysis.cells import Box, Boxes, Cells, readers, seen_of
 from convcost.analysis.receptive_field import Field
 from convcost.arith import Shape
 from convcost.graph import Graph
-from convcost.ops.reads import Product, Reads
+from convcost.ops.reads import AxisRead, Product, Reads
 from convcost.record import Record
 
 __all__ = ["Touched", "seeing", "touched"]
+
+UNLIMITED = 2**63
 
 
 class Touched(Record):
@@ -48,20 +51,31 @@ def reads_of(op: object, inputs: tuple[Shape, ...], output: Shape) -> Reads:
 
 
 def touched(
-    graph: Graph, fields: Sequence[Field | None], position: int, unit: Sequence[int], bounded: bool, source: int = 0
+    graph: Graph,
+    fields: Sequence[Field | None],
+    position: int,
+    unit: Sequence[int],
+    bounded: bool,
+    source: int = 0,
+    budget: Budget | None = None,
 ) -> Touched:
     """What the elements of the node at `position` touch whose place along the node's spatial axes is `unit`.
 
     The axes of the node that no axis of the input leads to (channels, and axes behind global operators) are taken as a
     whole. `bounded`: on maps as they are; else as if each map went on behind its borders, up to the last operator that
     reads all of one.
+
+    Raises:
+        BudgetError: it takes more than the budget that is given.
     """
+    budget = budget or Budget("", UNLIMITED)
     spatial = [_spatial(field) for field in fields]
     places = dict(zip(sorted(spatial[position]), unit, strict=True))
     start = tuple(
         Cells.of([places[axis]]) if axis in places else Cells.span(0, size)
         for axis, size in enumerate(graph.nodes[position].shape)
     )
+    budget.spend(0, sum(graph.nodes[position].shape))
     wanted: dict[tuple[int, bool], Boxes] = {(position, bounded): Boxes([start])}
     at_most = False
     for number in range(position, source, -1):
@@ -76,13 +90,62 @@ def touched(
                     shape = graph.nodes[place].shape
                     ends = bordered or any(product[axis].axis is None and shape[axis] != 1 for axis in spatial[place])
                     for box in boxes:
+                        _spend_image(budget, product, box, shape)
                         free = set() if ends else spatial[place]
                         image, exact = _image(product, box, shape, node.shape, free)
-                        wanted.setdefault((place, ends), Boxes()).add(image)
+                        known = wanted.setdefault((place, ends), Boxes())
+                        _spend_joining(budget, known, image)
+                        known.add(image)
                         at_most = at_most or not exact
     axes = sorted(spatial[source])
     found = [wanted.get((source, bordered), Boxes()).along(axes) for bordered in (False, True)]
-    return Touched(cells=Boxes(box for boxes in found for box in boxes), at_most=at_most)
+    together = Boxes(box for boxes in found for box in boxes)
+    _spend_counting(budget, together)
+    return Touched(cells=together, at_most=at_most)
+
+
+def _spend_image(budget: Budget, product: Product, box: Box, shape: Shape) -> None:
+    """The work of `_image`."""
+    for read, size in zip(product, shape, strict=True):
+        if read.axis is None or read.scattered:
+            budget.spend(1, size)
+            continue
+        cells, most = box[read.axis], taps_of(read)
+        extent = cells.bits.bit_length() * read.step // read.period + reach_of(read)
+        if len(read.taps) == 1 and read.period == 1 and read.step > 0:
+            budget.spend(most + cells.bits.bit_length() // 16 * (read.step > 1), most * extent)
+        else:
+            budget.spend(len(cells) * most, len(cells) * most * extent)
+        if read.border != "constant" and cells:
+            outside = max(0, -(cells.ends[0] * read.step) + reach_of(read))
+            budget.spend(extent + outside if outside or cells.ends[1] * read.step + reach_of(read) >= size else 0)
+
+
+def _spend_joining(budget: Budget, known: Boxes, box: Box) -> None:
+    """The work of `Boxes.add`."""
+    count = len(known.boxes) + 1
+    budget.spend(count * len(box), 2 * count * sum(cells.bits.bit_length() for cells in box))
+
+
+def _spend_counting(budget: Budget, boxes: Boxes) -> None:
+    """The work of counting the cells of products that may overlap."""
+    count = len(boxes.boxes)
+    if count < 2 or len(boxes.boxes[0]) < 2:
+        return
+    steps = 1
+    for first, last in boxes.ends()[:-1]:
+        steps *= min(last - first + 1, 2**count)
+        budget.spend((last - first + 1) * count + steps * count * count)
+
+
+def taps_of(read: AxisRead) -> int:
+    """The most taps of a phase."""
+    return max((len(range(taps.first, taps.last + 1, taps.rate)) for taps in read.taps if taps is not None), default=0)
+
+
+def reach_of(read: AxisRead) -> int:
+    """How far the taps lie away, at most."""
+    return max((max(abs(taps.first), abs(taps.last)) for taps in read.taps if taps is not None), default=0)
 
 
 def _spatial(field: Field | None) -> set[int]:
@@ -104,9 +167,20 @@ def _image(product: Product, box: Box, shape: Shape, output: Shape, free: set[in
     return tuple(found), exact
 
 
-def seeing(graph: Graph, fields: Sequence[Field | None], pixel: Sequence[int], source: int = 0) -> list[Touched | None]:
+def seeing(
+    graph: Graph,
+    fields: Sequence[Field | None],
+    pixel: Sequence[int],
+    source: int = 0,
+    budget: Budget | None = None,
+) -> list[Touched | None]:
     """Of every node the elements that see the cell of the input at `pixel`, along the node's spatial axes; None where
-    none does."""
+    none does.
+
+    Raises:
+        BudgetError: it takes more than the budget that is given.
+    """
+    budget = budget or Budget("", UNLIMITED)
     spatial = [_spatial(field) for field in fields]
     places = dict(zip(sorted(spatial[source]), pixel, strict=True))
     shape = graph.nodes[source].shape
@@ -126,7 +200,10 @@ def seeing(graph: Graph, fields: Sequence[Field | None], pixel: Sequence[int], s
                 continue
             for product in products:
                 for box in before[0]:
-                    boxes.add(_preimage(product, box, graph.nodes[place].shape, node.shape))
+                    _spend_preimage(budget, product, box, node.shape)
+                    image = _preimage(product, box, graph.nodes[place].shape, node.shape)
+                    _spend_joining(budget, boxes, image)
+                    boxes.add(image)
                 at_most = at_most or before[1] or any(read.at_most or read.scattered for read in product)
         found[number] = (boxes, at_most) if boxes.boxes else None
     return [
@@ -142,3 +219,16 @@ def _preimage(product: Product, box: Box, shape: Shape, output: Shape) -> Box:
         if read.axis is not None and not read.scattered:
             found[read.axis] = found[read.axis] & readers(cells, read, size, output[read.axis])
     return tuple(found)
+
+
+def _spend_preimage(budget: Budget, product: Product, box: Box, output: Shape) -> None:
+    """The work of `_preimage`."""
+    budget.spend(1, sum(output))
+    for read, cells in zip(product, box, strict=True):
+        if read.axis is None or read.scattered:
+            continue
+        most, extent = taps_of(read), cells.bits.bit_length() + reach_of(read)
+        if len(read.taps) == 1 and read.period == 1 and read.step > 0 and read.border == "constant":
+            budget.spend(most + most * extent // 16 * (read.step > 1), most * extent)
+        else:
+            budget.spend(output[read.axis] * (most + 1))

@@ -54,7 +54,7 @@ AtLeast = Annotated[
 ]
 Local = Annotated[bool, typer.Option("--local", help="Hold --at-least to the size through local operators alone.")]
 Aligned = Annotated[
-    bool, typer.Option("--aligned", help="Exit with 1 where paths to the layer see other centres or strides.")
+    bool, typer.Option("--aligned", help="Exit with 1 where paths to the layer see other centres or strides, or may.")
 ]
 Depth = Annotated[
     Optional[int],
@@ -62,7 +62,9 @@ Depth = Annotated[
         help="Levels of names to unfold; 1 shows a block as one row (1 in tables and Markdown, all elsewhere)."
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if the field of a layer is only a bound.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 if the field of a layer, or of --layer, is only a bound.")
+]
 
 
 def rf(
@@ -98,8 +100,11 @@ def rf(
     if at_least is not None and at_least < 1:
         raise ConvcostError(f"--at-least is {at_least}; it must be at least 1")
     network = network_fields(_graph(target, set_ or [], symbol or []), input_)
-    from convcost.cli.rf_report import Question, checks, report
+    from convcost.cli.rf_report import Question, checks, need_numbers, report
 
+    for option, given in (("--at-least", at_least), ("--plot", plot)):
+        if given is not None:
+            need_numbers(network, option)
     question = Question(
         network=network,
         layer=layer,
@@ -111,12 +116,13 @@ def rf(
         format=format_,
         to_file=output is not None,
     )
-    if plot is not None:
+    unmet = checks(question, at_least, local, aligned, strict)
+    answer = report(question)
+    if plot is not None:  # after all that can be refused, so that a wrong question leaves no file
         from convcost.cli.rf_contribution import draw
 
         draw(question, plot)
-    emit(report(question), output)
-    unmet = checks(question, at_least, local, aligned, strict)
+    emit(answer, output)
     for problem in unmet:
         print(f"{target}: {problem}", file=sys.stderr)
     if unmet:

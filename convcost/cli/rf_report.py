@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from convcost.analysis.field_result import NetworkFields, field_sizes
+from convcost.analysis.field_result import NetworkFields, field_aligned, field_sizes
 from convcost.analysis.field_share import shares, widest_unit
 from convcost.analysis.result import Cost, LayerCost
 from convcost.analysis.view import Row, folded
@@ -26,6 +26,7 @@ from convcost.report.receptive_field import (
     layer_lines,
     positions_of,
     shape_text,
+    unknown_read,
 )
 from convcost.report.table import Cell, Column, Table
 from convcost.report.terminal import PAGE, wrapped
@@ -33,7 +34,7 @@ from convcost.report.terminal import PAGE, wrapped
 if TYPE_CHECKING:
     from convcost.analysis.tiling import Tiling
 
-__all__ = ["Question", "checks", "report"]
+__all__ = ["Question", "checks", "need_numbers", "report"]
 
 HINT = "Blocks are folded into one row, as what leaves them; --depth 2 unfolds them."
 MOST_NAMES = 5
@@ -134,7 +135,7 @@ def unit_of(question: Question, position: int) -> tuple[int, ...]:
     """
     network = question.network
     node, axes = network.graph.nodes[position], network.unit_axes(position)
-    _need_numbers(network, "--contributions" if question.unit is None else "--unit")
+    need_numbers(network, "--contributions" if question.unit is None else "--unit")
     if question.unit is None:
         return widest_unit(network, position)
     if not axes:
@@ -186,7 +187,7 @@ def _numbers(option: str, text: str, example: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _need_numbers(network: NetworkFields, option: str) -> None:
+def need_numbers(network: NetworkFields, option: str) -> None:
     """Refuse what cannot be told of symbols.
 
     Raises:
@@ -220,7 +221,7 @@ def pixel_report(question: Question) -> str:
 
     network, rows = question.network, rows_of(question)
     node = network.graph.nodes[network.source]
-    _need_numbers(network, "--pixel")
+    need_numbers(network, "--pixel")
     assert question.pixel is not None
     where = f'the input "{node.name}"'
     place = _places("--pixel", question.pixel, where, axis_names(network.rank), node.shape[1:])
@@ -238,7 +239,7 @@ def tile_report(question: Question) -> str:
     from convcost.report.tiling import tiling_dict, tiling_text
 
     network, position = question.network, question.position
-    _need_numbers(network, "--tile")
+    need_numbers(network, "--tile")
     assert question.tile is not None
     size = _numbers("--tile", question.tile, "512 or 512,256")
     if len(size) not in (1, network.rank) or min(size) < 1:
@@ -274,16 +275,29 @@ def checks(question: Question, at_least: int | None, local: bool, aligned: bool,
     if at_least is not None:
         found += _too_small(question, at_least, local)
     if aligned:
-        field = network.of_nodes[question.position]
-        if field is not None and field.disagreement is not None:
-            told = disagreement_text(field.disagreement, network.rank)
-            found.append(f'layer "{field.node.name}" is misaligned: {told}; --aligned asks that all paths agree')
+        found += _misaligned(question)
     if strict:
-        bounds = [field.node.name for field in network.of_nodes if field is not None and field.at_most]
+        fields = network.of_nodes if question.layer is None else (network.of_nodes[question.position],)
+        bounds = [field.node.name for field in fields if field is not None and field.at_most]
         more = f" and {len(bounds) - MOST_NAMES} more" if len(bounds) > MOST_NAMES else ""
         if bounds:
             found.append(f"--strict: the field is only a bound in {', '.join(bounds[:MOST_NAMES])}{more}")
     return found
+
+
+def _misaligned(question: Question) -> list[str]:
+    network = question.network
+    field = network.of_nodes[question.position]
+    if field is None:
+        return []
+    layer = f'layer "{field.node.name}"'
+    if field.disagreement is not None:
+        told = disagreement_text(field.disagreement, network.rank)
+        return [f"{layer} is misaligned: {told}; --aligned asks that all paths agree"]
+    if field_aligned(field) is None:
+        why = unknown_read(network, question.position)
+        return [f"{layer}: it is not known whether its paths are aligned, as --aligned asks: {why}"]
+    return []
 
 
 def _too_small(question: Question, at_least: int, local: bool) -> list[str]:
@@ -291,7 +305,6 @@ def _too_small(question: Question, at_least: int, local: bool) -> list[str]:
     field = network.of_nodes[question.position]
     if field is None:
         return []
-    _need_numbers(network, "--at-least")
     sizes = [axis.local_size for axis in field.axes] if local else field_sizes(field)
     shown = per_axis(sizes) if local else field_cell(field).text
     what = "through local operators alone its field" if local else "its field"

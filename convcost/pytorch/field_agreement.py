@@ -12,7 +12,7 @@ import torch
 from convcost.analysis.cells import Boxes
 from convcost.analysis.receptive_field import Field, receptive_fields
 from convcost.analysis.touched import Touched, touched
-from convcost.graph import Graph
+from convcost.graph import Graph, Node
 from convcost.pytorch.field import Unit, supports
 from convcost.record import Record
 
@@ -45,11 +45,7 @@ class FieldComparison(Record):
 
 
 class Limits(Record):
-    """What keeps the intervals of a node from being all that its units see, and no more.
-
-    `folded`: behind a border with the map's own elements, which stand elsewhere in the input. `mixed`: behind an
-    operator where what is seen along one axis depends on the position along another.
-    """
+    """What keeps the intervals of a node from being what its units see: see the functions of these names."""
 
     folded: bool
     mixed: bool
@@ -68,41 +64,46 @@ def compare_fields(graph: Graph, units: Any = few_units, whole: bool = False) ->
     Raises:
         ExecutionError: a layer failed.
     """
-    asked = []
+    asked, borders = [], folded(graph)
     for source, node in enumerate(graph.nodes):
         if not node.is_input or len(node.shape) < 2:
             continue
         fields = receptive_fields(graph, source)
+        loose = mixed(graph, fields)
         for position, field in enumerate(fields):
             axes = spatial_axes(field)
             sizes = [graph.nodes[position].shape[axis] for axis in axes]
             for unit in units(sizes) if not graph.nodes[position].is_input else ():
                 places = tuple(zip(axes, unit, strict=True))
-                asked.append((source, fields, unit, Unit(position=position, places=places)))
+                limits = Limits(folded=position in borders, mixed=position in loose)
+                asked.append((source, fields, unit, limits, Unit(position=position, places=places)))
     found = supports(graph, [unit for *_, unit in asked], whole)
-    folded, mixed = behind(graph, folds), behind(graph, mixes_phases)
-    for (source, fields, unit, chosen), there in zip(asked, found, strict=True):
-        limits = Limits(folded=chosen.position in folded, mixed=chosen.position in mixed)
+    for (source, fields, unit, limits, chosen), there in zip(asked, found, strict=True):
         yield from _compared(graph, fields, source, chosen.position, unit, there[source], limits)
 
 
-def behind(graph: Graph, chosen: Callable[[Any], bool]) -> set[int]:
-    """The positions of nodes with such an operator, and of all behind them."""
+def behind(graph: Graph, chosen: Callable[[int, Node], bool]) -> set[int]:
+    """The positions of the nodes that are chosen, and of all behind them."""
     found: set[int] = set()
     for position, node in enumerate(graph.nodes):
-        if chosen(node.op) or found.intersection(node.inputs):
+        if chosen(position, node) or found.intersection(node.inputs):
             found.add(position)
     return found
 
 
-def folds(op: Any) -> bool:
-    """Whether a border has the map's own elements."""
-    return op.word == "pad" and op.mode != "constant"
+def folded(graph: Graph) -> set[int]:
+    """The positions behind a border with the map's own elements, which stand elsewhere in the input."""
+    return behind(graph, lambda position, node: node.op.word == "pad" and getattr(node.op, "mode", "") != "constant")
 
 
-def mixes_phases(op: Any) -> bool:
-    """Whether what a position along one of several axes sees depends on the position along another: intervals know each
-    axis for itself, and hold what is seen from any position along the others."""
+def mixed(graph: Graph, fields: Sequence[Field | None]) -> set[int]:
+    """The positions of nodes where what is seen along one axis may depend on the place along another: intervals know
+    each axis for itself, and hold what is seen from any place along the others. So it is where positions between the
+    taps of a transposed convolution see nothing, where channels become places, and places channels."""
+    return behind(graph, lambda position, node: _mixes(node.op) or 0 in spatial_axes(fields[position]))
+
+
+def _mixes(op: Any) -> bool:
     if op.word == "pixel_shuffle":
         return bool(op.rank > 1)
     if op.word != "conv_transpose" or len(op.stride) < 2:

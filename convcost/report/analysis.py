@@ -187,7 +187,8 @@ def _field_notes(analysis: Analysis) -> tuple[str, ...]:
     found = analysis.receptive_fields
     if found is None:
         return ()
-    of = f" Input: {analysis.graph.nodes[found.source].name}." if len(analysis.graph.inputs) > 1 else ""
+    name = analysis.graph.nodes[found.source].name
+    of = f" All of this is of the input {name}; - sees nothing of it." if len(analysis.graph.inputs) > 1 else ""
     return (f"Field: {LEGEND}; in brackets through local operators alone.{of}",)
 
 

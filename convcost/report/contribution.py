@@ -47,8 +47,10 @@ def contribution_text(
         return wrapped(f"Contributions to {place}: no path leads there from the input", width)
     bound = "at most " if found.at_most else ""
     count = "1 path" if found.total == 1 else f"{bound}{shortened(found.total)} paths"
+    cells = "1 cell" if found.count == 1 else f"{shortened(found.count)} cells"
+    each = "" if found.count == 1 else f", {_each(found)}"
     blocks = [
-        [f"Contributions to {place}: {count} from {shortened(found.count)} cells of the input, {_each(found)}"],
+        [f"Contributions to {place}: {count} from {cells} of the input{each}"],
         *(_axis(found, names, axis, input_sizes[axis], width, screen) for names, axis in _different(found)),
         [MEANING],
     ]

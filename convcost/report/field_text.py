@@ -41,7 +41,7 @@ def axis_number(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, Fraction):
-        return str(value) if value.denominator < 100 else f"{float(value):.4g}"
+        return str(value)
     if isinstance(value, int):
         return number(value)
     from convcost.formulas.notation import plain_text
@@ -90,9 +90,11 @@ def field_and_local_cell(field: Field | None) -> Cell:
     return cell.replace(text=f"{cell.text} ({local_cell(field).text})")
 
 
-def listed(values: Sequence[Any]) -> list[Any]:
-    """The numbers for machines: fractions and symbols as text."""
-    return [value if value is None or isinstance(value, int) else str(value) for value in values]
+def listed(values: Sequence[Any]) -> list[Any] | None:
+    """The numbers for machines: fractions and symbols as text, `-` where one is missing; None where all are."""
+    if all(value is None for value in values):
+        return None
+    return [value if isinstance(value, int) else "-" if value is None else str(value) for value in values]
 
 
 def _axes_cell(field: Field | None, values: Sequence[Any], between: str = "x") -> Cell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from convcost.analysis.budget import Budget, BudgetError
 from convcost.analysis.cells import Boxes, Cells
 from convcost.analysis.field_result import NetworkFields
 from convcost.analysis.field_share import Region, cells_of, clipped, region
@@ -20,19 +21,22 @@ __all__ = ["PixelSeen", "UnitSees", "pixel_json", "pixel_seen", "pixel_table", "
 
 
 class UnitSees(Record):
-    """What the unit of a layer sees: its `seen` region, what lies outside of the input included, `within` the input
-    (None: nothing of it), and the cells that it touches of each."""
+    """What the unit of a layer sees: its `seen` region, what lies outside of the input included (None: padding repeats
+    all that it reads), `within` the input (None: nothing of it), and the cells that it touches of each; None where they
+    take too long to count."""
 
     position: int
     unit: tuple[int, ...]
-    seen: Region
+    seen: Region | None
     within: Region | None
-    theoretical: Touched
-    actual: Touched
+    theoretical: Touched | None
+    actual: Touched | None
 
     @property
     def elsewhere(self) -> int:
         """The cells that it touches outside of its region: those that padding repeats from there."""
+        if self.actual is None:
+            return 0
         if self.within is None:
             return self.actual.count
         inside = tuple(Cells.span(low, high + 1) for low, high in self.within)
@@ -45,29 +49,36 @@ def unit_sees(network: NetworkFields, position: int, unit: tuple[int, ...]) -> U
     field = network.of_nodes[position]
     assert field is not None
     seen = region(field, network.unit_axes(position), unit)
-    if seen is None:
+    theoretical, actual = (_touched(network, position, unit, bounded) for bounded in (False, True))
+    if seen is None and (actual is None or not actual.count):
         return None
-    theoretical, actual = (
-        touched(network.graph, network.of_nodes, position, unit, bounded, network.source) for bounded in (False, True)
-    )
     return UnitSees(
         position=position,
         unit=unit,
         seen=seen,
-        within=clipped(seen, field),
+        within=None if seen is None else clipped(seen, field),
         theoretical=theoretical,
         actual=actual,
     )
+
+
+def _touched(network: NetworkFields, position: int, unit: tuple[int, ...], bounded: bool) -> Touched | None:
+    budget = Budget(f'layer "{network.graph.nodes[position].name}": counting the cells that its unit touches')
+    try:
+        return touched(network.graph, network.of_nodes, position, unit, bounded, network.source, budget)
+    except BudgetError:
+        return None
 
 
 def unit_table(network: NetworkFields, found: UnitSees) -> Table:
     """A row an axis: what is seen, and what of it lies in the input."""
     keys = ("axis", "first", "last", "size", "clipped_first", "clipped_last", "clipped_size", "input_size")
     titles = ("axis", "sees from", "to", "size", "within the input from", "to", "size", "of")
-    within: Sequence[tuple[int, int] | None] = found.within or [None] * len(found.seen)
+    seen_ends: Sequence[tuple[int, int] | None] = found.seen or [None] * network.rank
+    within: Sequence[tuple[int, int] | None] = found.within or [None] * network.rank
     rows = []
     sizes = network.input_shape[1:]
-    for name, seen, inside, size in zip(axis_names(network.rank), found.seen, within, sizes, strict=True):
+    for name, seen, inside, size in zip(axis_names(network.rank), seen_ends, within, sizes, strict=True):
         rows.append((Cell(value=name, text=name), *_ends(seen), *_ends(inside), _number(size)))
     return Table(
         columns=tuple(
@@ -97,9 +108,24 @@ def _number(value: Any) -> Cell:
 
 def _unit_notes(network: NetworkFields, found: UnitSees) -> list[str]:
     noun = elements(network.rank)
-    lines = [f"It touches {_touched_text(found.theoretical, cells_of(found.seen), 'cells of what it sees')}."]
+    lines = []
+    if found.seen is not None and found.theoretical is not None:
+        told = _touched_text(found.theoretical, cells_of(found.seen), "cells of what it sees")
+        lines.append(f"It touches {told}.")
+    if found.theoretical is None or found.actual is None:
+        lines.append("How many cells it touches is not counted: that takes too long.")
     if found.within is None:
         lines.append("All that it sees lies outside of the input.")
+        if found.elsewhere and found.actual is not None:
+            bound = "at most " if found.actual.at_most else ""
+            cells = "1 cell" if found.elsewhere == 1 else f"{found.elsewhere:,} cells"
+            at = " to ".join(str(list(place)) for place in dict.fromkeys(zip(*found.actual.ends, strict=True)))
+            lines[-1] = (
+                "All that it sees without borders lies outside of the input. On the input as it is, it touches"
+                f" {bound}{cells}, which padding repeats there: {at}."
+            )
+        return lines
+    if found.actual is None:
         return lines
     inside = cells_of(found.within)
     if found.elsewhere:
@@ -126,11 +152,11 @@ def unit_json(network: NetworkFields, found: UnitSees) -> dict[str, Any]:
     return {
         "layer": network.graph.nodes[found.position].name,
         "unit": list(found.unit),
-        "region": _region_json(found.seen),
+        "region": None if found.seen is None else _region_json(found.seen),
         "clipped": None if found.within is None else _region_json(found.within),
-        "touched_cells": found.theoretical.count,
-        "clipped_touched_cells": found.actual.count,
-        "at_most": found.theoretical.at_most or found.actual.at_most,
+        "touched_cells": None if found.theoretical is None else found.theoretical.count,
+        "clipped_touched_cells": None if found.actual is None else found.actual.count,
+        "at_most": any(one is not None and one.at_most for one in (found.theoretical, found.actual)),
     }
 
 
@@ -147,8 +173,13 @@ class PixelSeen(Record):
 
 
 def pixel_seen(network: NetworkFields, pixel: tuple[int, ...]) -> PixelSeen:
-    """The units of every node that see the element at `pixel`."""
-    return PixelSeen(pixel=pixel, units=tuple(seeing(network.graph, network.of_nodes, pixel, network.source)))
+    """The units of every node that see the element at `pixel`.
+
+    Raises:
+        BudgetError: there are too many.
+    """
+    budget = Budget(f"--pixel {','.join(map(str, pixel))}: finding the units that see it")
+    return PixelSeen(pixel=pixel, units=tuple(seeing(network.graph, network.of_nodes, pixel, network.source, budget)))
 
 
 def pixel_table(network: NetworkFields, found: PixelSeen, rows: Sequence[Row], hint: str) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from convcost.analysis.field_result import NetworkFields, field_centres, field_json, field_strides
+from convcost.analysis.field_result import NetworkFields, field_aligned, field_centres, field_json, field_strides
 from convcost.analysis.field_share import Share
 from convcost.analysis.receptive_field import Field
 from convcost.analysis.result import header, plain
@@ -29,7 +29,16 @@ from convcost.report.field_text import (
 )
 from convcost.report.table import Cell, Column, Table
 
-__all__ = ["Shares", "fields_json", "fields_table", "head_of", "layer_lines", "misaligned_lines", "shape_text"]
+__all__ = [
+    "Shares",
+    "fields_json",
+    "fields_table",
+    "head_of",
+    "layer_lines",
+    "misaligned_lines",
+    "shape_text",
+    "unknown_read",
+]
 
 SCHEMA = "convcost.receptive_field/1"
 MOST_DISAGREEMENTS = 3
@@ -50,9 +59,14 @@ TITLES = {
     "padding": "padding",
     "aligned": "aligned",
     "touched": "touched",
+    "touched_cells": "touched cells",
+    "global": "global",
+    "at_most": "at most",
 }
 LIKE_THE_SIZE = ("local_size", "shortest", "longest")
 """Shown to people where they differ from the size."""
+FOR_MACHINES = ("touched_cells", "global", "at_most")
+"""What the cells tell people otherwise: with `*` and `<=`."""
 
 
 def positions_of(network: NetworkFields, rows: Sequence[Row]) -> list[int]:
@@ -65,7 +79,7 @@ def fields_table(network: NetworkFields, rows: Sequence[Row], shares: Shares, al
     """A row a layer, or a block as what its last layer sees; all columns, or those that say something."""
     positions = positions_of(network, rows)
     cells = [_cells(network, row, at, shares) for row, at in zip(rows, positions, strict=True)]
-    shown = [key for key in TITLES if all_columns or key not in LIKE_THE_SIZE or _differs(cells, key)]
+    shown = [key for key in TITLES if all_columns or _is_shown(cells, key)]
     return Table(
         columns=tuple(Column(key=key, title=TITLES[key], right=key not in TEXTS) for key in shown),
         rows=tuple(tuple(line[key] for key in shown) for line in cells),
@@ -74,13 +88,15 @@ def fields_table(network: NetworkFields, rows: Sequence[Row], shares: Shares, al
     )
 
 
-def _differs(cells: Sequence[Mapping[str, Cell]], key: str) -> bool:
-    return any(line[key].value != line["size"].value for line in cells)
+def _is_shown(cells: Sequence[Mapping[str, Cell]], key: str) -> bool:
+    if key in FOR_MACHINES:
+        return False
+    return key not in LIKE_THE_SIZE or any(line[key].value != line["size"].value for line in cells)
 
 
 def _cells(network: NetworkFields, row: Row, position: int, shares: Shares) -> dict[str, Cell]:
     field = network.of_nodes[position]
-    aligned = None if field is None else field.aligned
+    share = shares.get(position)
     texts = {"name": row.name, "op": row.op, "output": shape_text(row.output_shape or ())}
     return {
         **{key: Cell(value=text, text=text) for key, text in texts.items()},
@@ -91,9 +107,19 @@ def _cells(network: NetworkFields, row: Row, position: int, shares: Shares) -> d
         "stride": stride_cell(field),
         "start": start_cell(field),
         "padding": start_cell(field, -1),
-        "aligned": Cell(value=aligned, text="-" if field is None else "yes" if aligned else "no"),
-        "touched": share_cell(field, shares.get(position)),
+        "aligned": _aligned_cell(field),
+        "touched": share_cell(field, share),
+        "touched_cells": Cell(value=None if share is None else share.cells, text=""),
+        "global": Cell(value=None if field is None else field.is_global, text=""),
+        "at_most": Cell(value=None if field is None else field.at_most, text=""),
     }
+
+
+def _aligned_cell(field: Field | None) -> Cell:
+    if field is None:
+        return Cell(value=None, text="-")
+    aligned = field_aligned(field)
+    return Cell(value=aligned, text="?" if aligned is None else "yes" if aligned else "no")
 
 
 def share_cell(field: Field | None, share: Share | None) -> Cell:
@@ -142,7 +168,7 @@ def _notes(network: NetworkFields, positions: Sequence[int], shown: Sequence[str
     notes = [
         f"Field: {LEGEND}{local}{'; shortest and longest: through the one path that sees least, and most' * paths}.",
         f"Stride, start and padding are in {elements(network.rank)} of the input; start is the first that unit"
-        f" {','.join('0' * network.rank)} sees; touched: the share of its field that a unit reads.",
+        f" {','.join('0' * network.rank)} sees; touched: the share of its field that a unit reads; ? is not known.",
         *misaligned_lines([network.of_nodes[position] for position in positions], network.rank),
     ]
     return (*notes, hint) if hint else tuple(notes)
@@ -193,13 +219,36 @@ def layer_lines(network: NetworkFields, position: int, share: Share | None) -> l
         f"Field: {bound}{size.removeprefix('<= ')} {noun} of the input" + (f" ({names})." if network.rank > 1 else "."),
         *_global_lines(field),
         *_place_lines(network, field),
-        f"Paths: the shortest sees {_of_axes([axis.shortest for axis in field.axes])}, the longest"
-        f" {_of_axes([axis.longest for axis in field.axes])}.",
-        "Aligned: all paths see the input around the same centre."
-        if field.aligned
-        else "".join(misaligned_lines([field], network.rank)),
+        f"Paths: the shortest sees {bound}{_of_axes([axis.shortest for axis in field.axes])}, the longest"
+        f" {bound}{_of_axes([axis.longest for axis in field.axes])}.",
+        _aligned_line(network, position, field),
         _touched_line(field, share),
     ]
+
+
+def _aligned_line(network: NetworkFields, position: int, field: Field) -> str:
+    aligned = field_aligned(field)
+    if aligned is None:
+        return f"Aligned: not known: {unknown_read(network, position)}."
+    if aligned:
+        return "Aligned: all paths see the input around the same centre."
+    return "".join(misaligned_lines([field], network.rank))
+
+
+def unknown_read(network: NetworkFields, position: int) -> str:
+    """Why the field of a node is a bound: the first node on the way to it whose field is one."""
+    nodes, fields = network.graph.nodes, network.of_nodes
+    first, waiting, met = position, [position], {position}
+    while waiting:
+        at = waiting.pop()
+        first = min(first, at)
+        for before in nodes[at].inputs:
+            field = fields[before]
+            if before not in met and field is not None and field.at_most:
+                met.add(before)
+                waiting.append(before)
+    known = "is not known" if not nodes[first].op.supported else "is known as a bound alone"
+    return f"what {nodes[first].name} reads {known}"
 
 
 def _global_lines(field: Field) -> list[str]:
@@ -218,9 +267,14 @@ def _place_lines(network: NetworkFields, field: Field) -> list[str]:
     unit = ",".join("0" for axis in field.axes if axis.axis is not None)
     strides, centres = field_strides(field), field_centres(field)
     start, padding = start_cell(field).text, start_cell(field, -1).text
+    hidden = [axis.at_most and stride is None for axis, stride in zip(field.axes, strides, strict=True)]
+    if all(hidden):
+        return ["Stride, start and centre: not known."]
     if not unit:
         return ["Stride: none, as all of its outputs see the same."]
-    lines = [f"Stride: {_of_axes(strides)}, how far neighbouring units look apart."]
+    shown = " x ".join("?" if no else axis_number(one) for one, no in zip(strides, hidden, strict=True))
+    unsaid = " (?: not known)" if any(hidden) else ""
+    lines = [f"Stride: {shown}, how far neighbouring units look apart{unsaid}."]
     if start == "-":
         return [*lines, "Start and centre: not known."]
     return [

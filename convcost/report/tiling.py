@@ -6,6 +6,7 @@ from typing import Any
 
 from convcost.analysis.tiling import AxisTiling, Tiling
 from convcost.ops.base import show_shape
+from convcost.report.field_text import axis_names
 
 __all__ = ["tiling_dict", "tiling_text"]
 
@@ -48,10 +49,11 @@ def _apart(tiling: Tiling) -> str:
 
 def _by_axis(word: str, texts: list[str]) -> list[str]:
     """A line for all axes, or one each where they differ."""
+    names = axis_names(len(texts))
     if len(set(texts)) == 1:
         return [f"{word:<9}{texts[0]}" + (" along each axis" if len(texts) > 1 else "")]
     return [
-        f"{word if number == 1 else '':<9}{text} along spatial axis {number}" for number, text in enumerate(texts, 1)
+        f"{word if name == names[0] else '':<9}{text} along the {name}" for name, text in zip(names, texts, strict=True)
     ]
 
 
@@ -63,10 +65,11 @@ def _kept(axis: AxisTiling) -> str:
     """Which elements of a tile's output are kept."""
     pieces = axis.pieces()
     if len(pieces) == 1:
-        return f"all {axis.output} outputs"
+        return "its 1 output" if axis.output == 1 else f"all {axis.output} outputs"
     first, last = pieces[0].stop - 1, pieces[-1].stop - 1
     inner = f", {axis.front} to {first} of inner ones" if len(pieces) > 2 else ""
-    return f"of {axis.tile_output} outputs 0 to {first} of the first tile{inner}, {axis.front} to {last} of the last"
+    outputs = "output" if axis.tile_output == 1 else "outputs"
+    return f"of {axis.tile_output} {outputs} 0 to {first} of the first tile{inner}, {axis.front} to {last} of the last"
 
 
 def _listed(texts: list[str]) -> str:

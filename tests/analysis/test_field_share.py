@@ -1,10 +1,13 @@
 """How much of a field is touched, layer by layer, and which layer is meant."""
 
+from pathlib import Path
+
 import pytest
 
 from convcost.analysis.field_result import field_sizes, network_fields
 from convcost.analysis.field_share import Share, shares, widest_unit
 from convcost.errors import ConvcostError
+from convcost.frontends.formula import symbolic_graph
 from convcost.frontends.load import load
 from convcost.graph import Builder
 from stacks import conv, stack, step
@@ -80,3 +83,22 @@ def test_layers_and_blocks_by_name() -> None:
     assert names[network.last_local()] == "layer4.basic_block2.add_act"
     with pytest.raises(ConvcostError, match='no layer "layr2"; did you mean "layer2"'):
         network.position("layr2")
+
+
+def test_a_slice_of_channels_is_no_copy() -> None:
+    # channel 0 of 9 stands for phase 0 of 3: its unit reads one cell of the three
+    graph = stack(
+        step("pixel_unshuffle", "phases", downscale_factor=3),
+        step("slice", "first", axis=0, start=0, stop=1),
+        shape=(1, 9),
+    )
+    found = shares(network_fields(graph), [1, 2])
+    assert (found[1], found[2].cells) == (Share(cells=3, of=3), 1)
+
+
+def test_symbolic_kernels_have_no_share(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        "variables: {k: 3}\ninput: [1, 64]\nlayers:\n  - conv: {out_channels: 1, kernel_size: k, padding: same_tf}\n"
+    )
+    assert shares(network_fields(symbolic_graph(str(spec), ["k"], {})), [1]) == {}

@@ -267,3 +267,49 @@ def test_an_axis_of_one_element() -> None:
     assert sizes[1] == (3, 3)
     assert sizes[-1][1] == 10
     assert sizes[-1][0] <= 3
+
+
+# Elements of one place that see different things
+
+
+def test_an_axis_that_was_spread_over_tokens_is_a_bound() -> None:
+    # each of 16 tokens sees one patch of 8 x 8 of the 32 x 32
+    graph = stack(
+        conv("patch", out_channels=8, kernel_size=8, stride=8, padding=0),
+        step("reshape", "tokens", shape=[8, 16]),
+        shape=(3, 32, 32),
+    )
+    patch, tokens = fields_of(graph)[1:]
+    assert (patch.size, patch.at_most) == ((8, 8), False)
+    assert (tokens.size, tokens.at_most, tokens.dense) == ((32, 32), True, False)
+
+
+def test_what_all_features_see_is_no_bound() -> None:
+    graph = stack(conv("conv", padding=1), step("flatten", "features"), shape=(3, 8, 8))
+    features = fields_of(graph)[-1]
+    assert (features.size, features.at_most) == ((8, 8), False)
+
+
+def test_places_that_depend_on_each_other_along_two_axes_are_a_bound() -> None:
+    # of the 16 x 4 x 4 places of cells of 4 x 4, channel 4 i + j shows row i and column j; of 4 such channels together
+    # each place of pixel_shuffle shows another
+    graph = stack(
+        step("pixel_unshuffle", "down", downscale_factor=4),
+        step("pixel_shuffle", "up", upscale_factor=2),
+        shape=(1, 8, 8),
+    )
+    down, up = fields_of(graph)[1:]
+    assert (down.size, down.at_most) == ((4, 4), False)
+    assert up.at_most
+
+
+def test_taps_of_one_operator_are_no_paths() -> None:
+    # of windows of 4 at 0, 1 and 2, channels 0 and 1 see 0 to 3 and 1 to 4: 5 elements on the one path there is
+    graph = stack(
+        conv("window", out_channels=1, kernel_size=4, padding=0),
+        step("pixel_unshuffle", "down", downscale_factor=3),
+        step("slice", "part", axis=0, start=0, stop=2),
+        shape=(1, 21),
+    )
+    (axis,) = fields_of(graph)[-1].axes
+    assert (axis.size, axis.shortest, axis.longest) == (5, 5, 5)

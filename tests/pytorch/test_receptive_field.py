@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch")
 
 from convcost.pytorch import field_agreement, surrogate  # noqa: E402
 from convcost.pytorch.field import Unit, supports  # noqa: E402
-from convcost.pytorch.field_agreement import behind, compare_fields, few_units, is_constant, mixes_phases  # noqa: E402
+from convcost.pytorch.field_agreement import compare_fields, few_units, is_constant, mixed  # noqa: E402
 
 PARTS = 10
 EXAMPLES = 2_000 if os.environ.get("CI") else 200
@@ -44,11 +44,12 @@ def differences(graph: Graph, units: Any = all_units, whole: bool = False) -> li
 
 def uneven_intervals(graph: Graph) -> list[tuple[str, Shape, Any, Any]]:
     """Where an interval is not from the first to the last cell that is touched on maps without borders."""
-    mixed, found = behind(graph, mixes_phases), []
+    found = []
     for source, node in enumerate(graph.nodes):
         fields: list[Field | None] = receptive_fields(graph, source) if node.is_input and len(node.shape) > 1 else []
+        loose = mixed(graph, fields) if fields else set()
         for position, field in enumerate(fields):
-            if field is None or field.at_most or is_constant(field) or position in mixed:
+            if field is None or field.at_most or is_constant(field) or position in loose:
                 continue
             axes = field_agreement.spatial_axes(field)
             for unit in some_units([graph.nodes[position].shape[axis] for axis in axes]):

@@ -169,7 +169,7 @@ def draw_join(draw: Draw, shape: Shape) -> Step:
 def draw_chain(draw: Draw, shape: Shape, most: int, joins: bool) -> tuple[tuple[Step, ...], Shape]:
     """Steps one behind the other, while the map stays small."""
     steps: list[Step] = []
-    for _ in range(draw(st.integers(1, most))):
+    for _ in range(draw(st.integers(most // 2, most))):
         if len(shape) < 2:
             break
         form = draw(st.sampled_from(["layer", "layer", "layer", "join", "join", "input"])) if joins else "layer"
